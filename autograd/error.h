@@ -1,0 +1,52 @@
+// The typed exceptions of the library. Every message has the form
+// `file:line: function: what it got; what it expected`; a call that throws has changed nothing.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace unroll {
+
+/// Base of everything this library throws on purpose.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Operand shapes do not fit the operation, or a size product overflows.
+class ShapeError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Operand dtypes do not fit the operation.
+class DtypeError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// An argument is outside its domain (negative rate, unknown name, index out of range, ...).
+class ValueError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The call is not possible in the present state: stale handle, foreign tape, no gradient path.
+class StateError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A file could not be read or written, or its content is malformed.
+class IoError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A computation produced NaN or infinity where a finite number is needed.
+class NumericError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace unroll

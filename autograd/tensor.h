@@ -1,0 +1,85 @@
+// Tensor: a row-major array as a value. Copies are O(1) and behave like copies (copy-on-write).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <unroll/autograd/dtype.h>
+#include <unroll/autograd/shape.h>
+
+namespace unroll {
+
+/// Alignment of every tensor buffer and arena slot, in bytes: one cache line, one AVX-512 vector.
+inline constexpr std::size_t kAlignment = 64;
+
+/// A dense row-major array of one dtype. Reading never copies; `mutable_data` copies first if the
+/// buffer is shared, so that writing to one tensor is never seen through another.
+class Tensor {
+ public:
+  /// A float32 tensor of shape [0].
+  Tensor() : Tensor(Shape{0}) {}
+  /// Zeros. Throws std::bad_alloc when memory runs out.
+  explicit Tensor(const Shape& shape, Dtype dtype = Dtype::float32);
+  /// `values` in row-major order; throws ShapeError unless there is one per element.
+  template <Element T>
+  Tensor(const Shape& shape, std::span<const T> values);
+  template <Element T>
+  Tensor(const Shape& shape, std::initializer_list<T> values)
+      : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
+  template <Element T>
+    requires(!std::is_same_v<T, bool>)
+  Tensor(const Shape& shape, const std::vector<T>& values)
+      : Tensor(shape, std::span<const T>(values)) {}
+
+  /// Memory that the caller promises to write before reading.
+  static Tensor uninitialized(const Shape& shape, Dtype dtype = Dtype::float32);
+  /// Every element is `value`, converted to `dtype`.
+  static Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::float32);
+  /// A rank-0 tensor.
+  static Tensor scalar(double value, Dtype dtype = Dtype::float32) {
+    return full(Shape{}, value, dtype);
+  }
+
+  const Shape& shape() const { return shape_; }
+  Dtype dtype() const { return dtype_; }
+  std::int64_t size() const { return shape_.size(); }
+  std::size_t bytes() const { return static_cast<std::size_t>(size()) * size_of(dtype_); }
+
+  /// The elements; throws DtypeError unless T is this tensor's element type.
+  template <Element T>
+  std::span<const T> data() const;
+  template <Element T>
+  std::span<T> mutable_data();
+  const void* raw() const { return buffer_.get(); }
+  void* mutable_raw();
+
+  /// The only element; throws ShapeError unless there is exactly one. Converts to double.
+  double item() const;
+  /// The element at row-major position `index`, converted to double; ValueError out of range.
+  double at(std::int64_t index) const;
+  /// The same elements under another shape of the same size, without copying.
+  Tensor reshaped(const Shape& shape) const;
+  /// Converted element by element; int32 truncates, bool is `!= 0`.
+  Tensor to(Dtype dtype) const;
+
+  /// Same dtype, shape and bytes.
+  bool identical(const Tensor& other) const;
+
+ private:
+  struct Uninitialized {};
+  explicit Tensor(Uninitialized) {}
+
+  Shape shape_;
+  Dtype dtype_ = Dtype::float32;
+  std::shared_ptr<std::byte[]> buffer_;
+};
+
+/// "float32 [2, 3] {1, 2, 3, 4, 5, 6}", cut after `limit` elements.
+std::string to_string(const Tensor& tensor, std::int64_t limit = 20);
+
+}  // namespace unroll
