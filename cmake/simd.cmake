@@ -1,0 +1,28 @@
+# The vector kernels: one source compiled once per instruction set, each copy in the namespace that
+# UNROLL_ISA names; the library picks one at run time. Nothing else gets a -m flag, so the library
+# runs on every CPU of its architecture.
+set(simd_source ${PROJECT_SOURCE_DIR}/ops/kernels/simd_kernels.cpp)
+if(NOT EXISTS ${simd_source})
+  return()
+endif()
+
+function(unroll_add_isa isa)
+  add_library(unroll_simd_${isa} OBJECT ${simd_source})
+  unroll_own_target(unroll_simd_${isa})
+  target_compile_features(unroll_simd_${isa} PRIVATE cxx_std_20)
+  target_compile_definitions(unroll_simd_${isa} PRIVATE UNROLL_ISA=${isa})
+  target_include_directories(unroll_simd_${isa} PRIVATE ${unroll_include_root})
+  target_include_directories(unroll_simd_${isa} SYSTEM PRIVATE ${unroll_include_dirs})
+  # Kernels read neither errno nor the floating-point flags; NaN and signed zero still count,
+  # so never -ffast-math.
+  target_compile_options(unroll_simd_${isa} PRIVATE -O3 -fno-math-errno -fno-trapping-math ${ARGN})
+  set_target_properties(unroll_simd_${isa} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_sources(unroll PRIVATE $<TARGET_OBJECTS:unroll_simd_${isa}>)
+endfunction()
+
+unroll_add_isa(baseline)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  target_compile_definitions(unroll PRIVATE UNROLL_X86=1)
+  unroll_add_isa(avx2 -mavx2 -mfma)
+  unroll_add_isa(avx512 -mavx512f -mavx512dq -mavx512cd -mavx512bw -mavx512vl -mfma)
+endif()
