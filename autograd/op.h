@@ -1,0 +1,137 @@
+// Op: what the tape knows about an operation: its shape rule, its kernel, its derivative.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <unroll/autograd/dtype.h>
+#include <unroll/autograd/shape.h>
+
+namespace unroll {
+
+class Derivation;
+class Variable;
+
+/// Element type and extents: everything the shape rules work on.
+struct Type {
+  Dtype dtype = Dtype::float32;
+  Shape shape;
+  std::size_t bytes() const { return static_cast<std::size_t>(shape.size()) * size_of(dtype); }
+  bool operator==(const Type&) const = default;
+};
+
+/// "float32 [2, 3]".
+std::string to_string(const Type& type);
+
+/// The plain constants of one recorded op (axes, flags, rates), as bytes on the tape.
+/// They are compared and copied bytewise, hence trivially copyable structs only.
+class Attributes {
+ public:
+  Attributes() = default;
+  explicit Attributes(const std::byte* bytes) : bytes_(bytes) {}
+  template <class T>
+    requires std::is_trivially_copyable_v<T>
+  T as() const {
+    T result;
+    std::memcpy(&result, bytes_, sizeof(T));
+    return result;
+  }
+
+ private:
+  const std::byte* bytes_ = nullptr;
+};
+
+/// What a shape rule sees: operand types and attributes.
+struct Signature {
+  std::span<const Type* const> inputs;
+  Attributes attributes;
+  const Type& input(std::size_t i) const { return *inputs[i]; }
+};
+
+/// A contiguous row-major block of memory with its type, as kernels see it.
+struct ConstView {
+  const void* data = nullptr;
+  const Type* type = nullptr;
+  const Shape& shape() const { return type->shape; }
+  Dtype dtype() const { return type->dtype; }
+  std::int64_t size() const { return type->shape.size(); }
+  template <class T>
+  const T* as() const {
+    return static_cast<const T*>(data);
+  }
+};
+
+struct View {
+  void* data = nullptr;
+  const Type* type = nullptr;
+  const Shape& shape() const { return type->shape; }
+  Dtype dtype() const { return type->dtype; }
+  std::int64_t size() const { return type->shape.size(); }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+};
+
+/// What a kernel sees. The output never overlaps an input, except where the op declared
+/// `Traits::elementwise`: then it may be the very same block as an input of equal type.
+struct KernelCall {
+  std::span<const ConstView> inputs;
+  View output;
+  Attributes attributes;
+  bool accumulate = false;  ///< add to the output instead of overwriting it (Traits::accumulates)
+  const ConstView& input(std::size_t i) const { return inputs[i]; }
+};
+
+/// One operation. An op is a constant with static storage duration: constructing it enters it into
+/// `all_ops()`, and the tape refers to it by address.
+class Op {
+ public:
+  struct Traits {
+    bool elementwise = false;  ///< output element i depends on element i of equal-shaped inputs
+    bool accumulates = false;  ///< the kernel honours KernelCall::accumulate
+    bool internal = false;     ///< a derivative or engine node, never recorded by a user directly
+    bool row_sparse = false;   ///< inputs (ids, rows): zeros with rows[k] added to row ids[k]
+  };
+
+  explicit Op(std::string name) : Op(std::move(name), Traits{}) {}
+  Op(std::string name, Traits traits);
+  Op(const Op&) = delete;
+  Op& operator=(const Op&) = delete;
+  virtual ~Op() = default;
+
+  const std::string& name() const { return name_; }
+  const Traits& traits() const { return traits_; }
+
+  /// The type of the result. Throws ShapeError, DtypeError or ValueError; the tape puts the
+  /// user's line and the op's name in front of the message.
+  virtual Type infer(const Signature& call) const = 0;
+
+  /// Computes the output. Not called for aliases.
+  virtual void run(const KernelCall& call) const = 0;
+
+  /// If the result is a contiguous part of input 0, its offset in bytes; else -1. Such a node
+  /// costs nothing: it shares the memory of its input.
+  virtual std::int64_t alias_offset(const Signature& call, const Type& output) const;
+
+  /// Records the derivative: for each wanted input, `d.add(i, contribution)`.
+  /// The default throws StateError: not differentiable.
+  virtual void derive(Derivation& d) const;
+
+  /// Bytes of attributes, for printing and comparing nodes.
+  virtual std::size_t attribute_bytes() const { return 0; }
+
+ private:
+  std::string name_;
+  Traits traits_;
+};
+
+/// Every op constructed so far, in order of construction.
+std::vector<const Op*> all_ops();
+
+}  // namespace unroll

@@ -1,0 +1,82 @@
+// ParameterSet and Scope: registration by creation.
+#include <unroll/autograd/parameter.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/random.h>
+
+namespace unroll {
+
+void Parameter::assign(Tensor value) const {
+  if (value.dtype() != dtype()) {
+    throw DtypeError(fmt::format("Parameter::assign: {} is {}; got {}", name(),
+                                 name_of(dtype()), name_of(value.dtype())));
+  }
+  if (value.shape() != shape()) {
+    throw ShapeError(fmt::format("Parameter::assign: {} has shape {}; got {}", name(),
+                                 to_string(shape()), to_string(value.shape())));
+  }
+  data_->value = std::move(value);
+  ++data_->version;
+}
+
+Scope ParameterSet::scope(std::string name) { return {*this, std::move(name)}; }
+
+Parameter ParameterSet::create(std::string name, const Tensor& value) {
+  if (name.empty()) throw ValueError("ParameterSet::create: the name is empty");
+  if (contains(name)) {
+    throw ValueError(fmt::format("ParameterSet::create: {} exists already; names are unique", name));
+  }
+  Parameter parameter;
+  parameter.data_ = std::make_shared<Parameter::Data>();
+  *parameter.data_ = {std::move(name), value.to(dtype_), parameters_.size(), 0};
+  parameters_.push_back(parameter);
+  return parameter;
+}
+
+bool ParameterSet::contains(std::string_view name) const {
+  return std::ranges::any_of(parameters_, [&](const Parameter& p) { return p.name() == name; });
+}
+
+const Parameter& ParameterSet::at(std::string_view name) const {
+  const auto found = std::ranges::find_if(
+      parameters_, [&](const Parameter& p) { return p.name() == name; });
+  if (found != parameters_.end()) return *found;
+  std::string names;
+  for (const Parameter& p : parameters_) names += (names.empty() ? "" : ", ") + p.name();
+  throw ValueError(fmt::format("ParameterSet::at: no parameter {}; there are {}", name, names));
+}
+
+std::int64_t ParameterSet::elements() const {
+  std::int64_t total = 0;
+  for (const Parameter& p : parameters_) total += p.shape().size();
+  return total;
+}
+
+void ParameterSet::to(Dtype dtype) {
+  if (!is_floating(dtype)) {
+    throw DtypeError(fmt::format("ParameterSet::to: got {}; expected float32 or float64",
+                                 name_of(dtype)));
+  }
+  dtype_ = dtype;
+  for (const Parameter& p : parameters_) {
+    p.data_->value = p.data_->value.to(dtype);
+    ++p.data_->version;
+  }
+}
+
+std::string Scope::full_name(std::string_view name) const {
+  return prefix_.empty() ? std::string(name) : fmt::format("{}.{}", prefix_, name);
+}
+
+Parameter Scope::parameter(std::string_view name, const Shape& shape,
+                           const Initializer& initializer) const {
+  std::string full = full_name(name);
+  const std::uint64_t seed = mix(set_->seed(), hash_of(full));
+  return set_->create(std::move(full), initializer(shape, seed));
+}
+
+}  // namespace unroll

@@ -1,0 +1,113 @@
+// Parameter: a trainable tensor with a name. Creating one in a Scope registers it in its set.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <unroll/autograd/tensor.h>
+
+namespace unroll {
+
+/// A handle to one trainable tensor. Copies refer to the same parameter; it lives as long as any
+/// handle. Reading from several threads is safe while nobody assigns.
+class Parameter {
+ public:
+  /// A handle to nothing.
+  Parameter() = default;
+
+  bool defined() const { return data_ != nullptr; }
+  const std::string& name() const { return data_->name; }
+  const Tensor& value() const { return data_->value; }
+  const Shape& shape() const { return data_->value.shape(); }
+  Dtype dtype() const { return data_->value.dtype(); }
+  /// Position in its set.
+  std::size_t index() const { return data_->index; }
+  /// Grows with every assignment; a tape refuses to mix two versions.
+  std::uint64_t version() const { return data_->version; }
+
+  /// Replaces the value. Throws ShapeError or DtypeError if the type differs.
+  void assign(Tensor value) const;
+  /// The elements for updating in place (optimisers).
+  template <Element T>
+  std::span<T> update() const {
+    auto elements = data_->value.mutable_data<T>();
+    ++data_->version;
+    return elements;
+  }
+  bool operator==(const Parameter& other) const { return data_ == other.data_; }
+
+ private:
+  friend class ParameterSet;
+  struct Data {
+    std::string name;
+    Tensor value;
+    std::size_t index = 0;
+    std::uint64_t version = 0;
+  };
+  std::shared_ptr<Data> data_;
+};
+
+class Scope;
+
+/// The parameters of a model, in order of creation, with unique full names ("encoder.cell.bias").
+class ParameterSet {
+ public:
+  /// `seed` drives every random initial value; `dtype` is what new parameters are stored in.
+  explicit ParameterSet(std::uint64_t seed = 0, Dtype dtype = Dtype::float32)
+      : seed_(seed), dtype_(dtype) {}
+
+  /// The scope with this name prefix; "" is the top.
+  Scope scope(std::string name = "");
+
+  /// Registers `value` under `name`. Throws ValueError if the name is empty or taken.
+  Parameter create(std::string name, const Tensor& value);
+
+  std::size_t size() const { return parameters_.size(); }
+  auto begin() const { return parameters_.begin(); }
+  auto end() const { return parameters_.end(); }
+  const Parameter& operator[](std::size_t i) const { return parameters_[i]; }
+  /// By full name; throws ValueError naming the closest existing names.
+  const Parameter& at(std::string_view name) const;
+  bool contains(std::string_view name) const;
+  /// The number of trainable elements.
+  std::int64_t elements() const;
+
+  std::uint64_t seed() const { return seed_; }
+  Dtype dtype() const { return dtype_; }
+  /// Converts every parameter, for checking a whole model in float64.
+  void to(Dtype dtype);
+
+ private:
+  std::vector<Parameter> parameters_;
+  std::uint64_t seed_;
+  Dtype dtype_;
+};
+
+/// A place in the tree of names. A layer takes one in its constructor and creates its parameters
+/// in it. Refers to the set: keep it no longer than the set stands still.
+class Scope {
+ public:
+  /// Draws an initial value for `shape`; `seed` differs for every parameter name.
+  using Initializer = std::function<Tensor(const Shape& shape, std::uint64_t seed)>;
+
+  Scope(ParameterSet& set, std::string prefix) : set_(&set), prefix_(std::move(prefix)) {}
+
+  /// The scope below this one.
+  Scope operator/(std::string_view name) const { return {*set_, full_name(name)}; }
+  /// Creates and registers a parameter. The initial value depends on the set's seed and the full
+  /// name only, not on the order of creation.
+  Parameter parameter(std::string_view name, const Shape& shape,
+                      const Initializer& initializer) const;
+  std::string full_name(std::string_view name) const;
+  ParameterSet& set() const { return *set_; }
+
+ private:
+  ParameterSet* set_;
+  std::string prefix_;
+};
+
+}  // namespace unroll

@@ -1,0 +1,259 @@
+// Recording: leaves, operands, type checks. Nothing is computed here.
+#include <unroll/autograd/tape.h>
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/leaves.h>
+#include <unroll/autograd/random.h>
+#include <unroll/autograd/tape_state.h>
+
+namespace unroll {
+
+namespace {
+
+/// Runs `f`; an error from it gets the user's line and the op's name in front.
+template <class F>
+auto blame(const Location& where, std::string_view op, F f) {
+  const auto message = [&](const Error& e) {
+    return fmt::format("{}: {}: {}", to_string(where), op, e.what());
+  };
+  try {
+    return f();
+  } catch (const ShapeError& e) {
+    throw ShapeError(message(e));
+  } catch (const DtypeError& e) {
+    throw DtypeError(message(e));
+  } catch (const ValueError& e) {
+    throw ValueError(message(e));
+  } catch (const StateError& e) {
+    throw StateError(message(e));
+  }
+}
+
+/// The tape that the operands are on.
+const Variable& tape_operand(std::span<const Operand> operands) {
+  const Variable* found = nullptr;
+  for (const Operand& operand : operands) {
+    const Variable* variable = operand.variable();
+    if (variable == nullptr) continue;
+    variable->state();  // throws when stale
+    if (found != nullptr && found->shared_state() != variable->shared_state()) {
+      throw StateError("operands are on different tapes; carry a value over by "
+                       "tape.input(x.value())");
+    }
+    found = variable;
+  }
+  if (found == nullptr) {
+    throw StateError("no operand is on a tape; put one there by tape.input(...) or tape.use(...)");
+  }
+  return *found;
+}
+
+/// Numbers take the dtype of the first operand that has one.
+Dtype dtype_for_numbers(std::span<const Operand> operands) {
+  for (const Operand& operand : operands) {
+    if (operand.variable() == nullptr && operand.parameter() == nullptr) continue;
+    const Dtype dtype = operand.dtype(Dtype::float32);
+    if (dtype != Dtype::bool_) return dtype;
+  }
+  return Dtype::float32;
+}
+
+std::uint32_t leaf(TapeState& state, const Op& op, const Type& type, void* value,
+                   const Location& where, std::span<const std::byte> attributes = {}) {
+  const auto index = static_cast<std::uint32_t>(state.nodes.size());
+  Node node;
+  node.op = &op;
+  node.first_input = static_cast<std::uint32_t>(state.inputs.size());
+  node.attributes = static_cast<std::uint32_t>(state.attributes.size());
+  node.type = type;
+  node.where = state.rule_location != nullptr ? *state.rule_location : where;
+  state.attributes.insert(state.attributes.end(), attributes.begin(), attributes.end());
+  state.nodes.push_back(node);
+  state.values.push_back(value);
+  state.step_of.push_back(TapeState::kNone);
+  return index;
+}
+
+std::uint32_t parameter_node(TapeState& state, const Parameter& parameter, const Location& where) {
+  if (!parameter.defined()) throw StateError("the parameter is empty; create it in a Scope");
+  const auto [entry, is_new] = state.node_of_parameter.try_emplace(
+      &parameter.value(), static_cast<std::uint32_t>(state.nodes.size()));
+  if (is_new) {
+    const Tensor& value = parameter.value();
+    leaf(state, parameter_op(), {value.dtype(), value.shape()}, const_cast<void*>(value.raw()),
+         where);
+    state.parameters.push_back({parameter, entry->second, parameter.version()});
+  }
+  return entry->second;
+}
+
+std::uint32_t constant_node(TapeState& state, double number, const Type& type,
+                            const Location& where) {
+  return leaf(state, constant_op(), type, nullptr, where,
+              std::as_bytes(std::span<const double, 1>(&number, 1)));
+}
+
+/// The node number of an operand, which is recorded now if it is not on the tape.
+std::uint32_t node_of(TapeState& state, const Operand& operand, Dtype number_dtype) {
+  if (operand.variable() != nullptr) return operand.variable()->index();
+  if (operand.parameter() != nullptr) {
+    return parameter_node(state, *operand.parameter(), operand.where());
+  }
+  return constant_node(state, operand.number(), {number_dtype, Shape{}}, operand.where());
+}
+
+}  // namespace
+
+Tape::Tape(TapeOptions options) : state_(std::make_shared<TapeState>(options)) {}
+
+Tape::~Tape() {
+  if (state_ == nullptr) return;
+  // Handles may outlive the tape: free its memory now and let them find out.
+  const TapeOptions options = state_->options;
+  const std::uint32_t generation = state_->generation;
+  *state_ = TapeState(options);
+  state_->generation = generation + 1;
+  state_->closed = true;
+}
+
+Tape& Tape::operator=(Tape&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+
+Variable Tape::input(Tensor value, Where at) {
+  const Type type{value.dtype(), value.shape()};
+  state_->leaves.push_back(std::move(value));
+  const std::uint32_t index = leaf(*state_, input_op(), type,
+                                   const_cast<void*>(state_->leaves.back().raw()),
+                                   Location::from(at));
+  return {state_, index, state_->generation};
+}
+
+Variable Tape::use(const Parameter& parameter, Where at) {
+  const Location where = Location::from(at);
+  const std::uint32_t index =
+      blame(where, "Tape::use", [&] { return parameter_node(*state_, parameter, where); });
+  return {state_, index, state_->generation};
+}
+
+Variable Tape::constant(double number, Dtype dtype, const Shape& shape, Where at) {
+  const std::uint32_t index = constant_node(*state_, number, {dtype, shape}, Location::from(at));
+  return {state_, index, state_->generation};
+}
+
+void Tape::reset() { state_->clear(); }
+
+void Tape::reset(std::uint64_t seed) {
+  state_->clear();
+  state_->options.seed = seed;
+}
+
+std::size_t Tape::size() const { return state_->nodes.size(); }
+const TapeOptions& Tape::options() const { return state_->options; }
+void Tape::set_training(bool training) { state_->options.training = training; }
+std::size_t Tape::memory_bytes() const { return state_->kept.bytes() + state_->work.bytes(); }
+
+Tape::NoGradient::NoGradient(std::shared_ptr<TapeState> state) : state_(std::move(state)) {
+  ++state_->no_gradient_depth;
+}
+Tape::NoGradient::~NoGradient() { --state_->no_gradient_depth; }
+Tape::NoGradient Tape::no_gradient() { return NoGradient(state_); }
+
+Variable record(const Op& op, std::span<const Operand> operands,
+                std::span<const std::byte> attributes) {
+  const Location where = operands.empty() ? Location{} : operands.front().where();
+  return blame(where, op.name(), [&] {
+    const Variable& anchor = tape_operand(operands);
+    TapeState& state = anchor.state();
+    const Dtype number_dtype = dtype_for_numbers(operands);
+    std::array<std::uint32_t, 8> few{};
+    std::vector<std::uint32_t> many(operands.size() > few.size() ? operands.size() : 0);
+    const std::span<std::uint32_t> inputs =
+        many.empty() ? std::span<std::uint32_t>(few.data(), operands.size())
+                     : std::span<std::uint32_t>(many);
+    for (std::size_t i = 0; i < operands.size(); ++i) {
+      inputs[i] = node_of(state, operands[i], number_dtype);
+    }
+    const std::uint32_t index = record_node(state, op, inputs, attributes, where);
+    return Variable(anchor.shared_state(), index, state.generation);
+  });
+}
+
+std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::uint32_t> inputs,
+                          std::span<const std::byte> attributes, const Location& where) {
+  std::array<const Type*, 8> few{};
+  std::vector<const Type*> many(inputs.size() > few.size() ? inputs.size() : 0);
+  const std::span<const Type*> types = many.empty()
+                                           ? std::span<const Type*>(few.data(), inputs.size())
+                                           : std::span<const Type*>(many);
+  for (std::size_t i = 0; i < inputs.size(); ++i) types[i] = &state.nodes[inputs[i]].type;
+
+  Node node;
+  node.type = op.infer({types, Attributes(attributes.data())});
+  node.op = &op;
+  node.first_input = static_cast<std::uint32_t>(state.inputs.size());
+  node.input_count = static_cast<std::uint32_t>(inputs.size());
+  node.attributes = static_cast<std::uint32_t>(state.attributes.size());
+  node.differentiable = state.no_gradient_depth == 0 && is_floating(node.type.dtype) &&
+                        &op != &detach_op();
+  node.where = state.rule_location != nullptr ? *state.rule_location : where;
+
+  const auto index = static_cast<std::uint32_t>(state.nodes.size());
+  state.inputs.insert(state.inputs.end(), inputs.begin(), inputs.end());
+  state.attributes.insert(state.attributes.end(), attributes.begin(), attributes.end());
+  state.nodes.push_back(node);
+  state.values.push_back(nullptr);
+  state.step_of.push_back(TapeState::kNone);
+  if (state.options.eager) run_now(state, index);
+  return index;
+}
+
+Variable detach(const Operand& x) { return record(detach_op(), {x}); }
+
+std::uint64_t next_random_key(const Variable& on_tape_of) {
+  TapeState& state = on_tape_of.state();
+  return mix(state.options.seed, state.random_counter++);
+}
+
+void evaluate(std::span<const Variable> roots) {
+  if (roots.empty()) return;
+  std::vector<std::uint32_t> nodes;
+  for (const Variable& root : roots) {
+    if (&root.state() != &roots.front().state()) {
+      throw StateError("evaluate: the variables are on different tapes; expected one");
+    }
+    nodes.push_back(root.index());
+  }
+  evaluate(roots.front().state(), nodes, Keep::roots);
+}
+
+void TapeState::clear() {
+  ++generation;
+  nodes.clear();
+  inputs.clear();
+  attributes.clear();
+  values.clear();
+  step_of.clear();
+  leaves.clear();
+  parameters.clear();
+  node_of_parameter.clear();
+  kept.release();
+  random_counter = 0;
+}
+
+Signature signature_of(const TapeState& state, const Node& node,
+                       std::vector<const Type*>& scratch) {
+  scratch.clear();
+  for (const std::uint32_t input : state.inputs_of(node)) {
+    scratch.push_back(&state.nodes[input].type);
+  }
+  return {scratch, state.attributes_of(node)};
+}
+
+}  // namespace unroll

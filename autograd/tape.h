@@ -1,0 +1,122 @@
+// Tape: a program recorded op by op. Recording checks types and computes nothing; a value is
+// computed when somebody asks for it.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <source_location>
+#include <span>
+#include <string>
+
+#include <unroll/autograd/op.h>
+#include <unroll/autograd/parameter.h>
+#include <unroll/autograd/tensor.h>
+#include <unroll/autograd/variable.h>
+
+namespace unroll {
+
+/// The transformations applied before execution; each may be switched off, values and gradients
+/// then agree within rounding.
+struct Passes {
+  bool accumulate = true;  ///< sums of contributions are written straight into their destination
+  bool reuse = true;       ///< memory of dead values is used again
+};
+
+struct TapeOptions {
+  bool eager = false;      ///< compute each node as it is recorded: for debugging
+  bool training = true;    ///< dropout and its kin are active
+  std::uint64_t seed = 0;  ///< of everything random that is recorded on the tape
+  Passes passes{};
+};
+
+/// Owns recorded nodes and the memory of their values. Not thread-safe; use one tape per thread.
+/// Data enters at few doors: `input`, `use` and `constant`; ops then find the tape in their
+/// operands.
+class Tape {
+ public:
+  using Where = std::source_location;
+
+  explicit Tape(TapeOptions options = {});
+  ~Tape();
+  Tape(Tape&&) noexcept = default;
+  Tape& operator=(Tape&& other) noexcept;
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  /// A leaf that holds `value`.
+  Variable input(Tensor value, Where at = Where::current());
+  /// The leaf of a parameter; the same one at every call. Its value is read when needed; assigning
+  /// to the parameter before that makes evaluation throw StateError.
+  Variable use(const Parameter& parameter, Where at = Where::current());
+  /// Every element is `number`; no gradient flows into it.
+  Variable constant(double number, Dtype dtype = Dtype::float32, const Shape& shape = {},
+                    Where at = Where::current());
+
+  /// Forgets all nodes but keeps the memory for the next pass; handles become stale.
+  /// `seed` replaces the seed of the random ops.
+  void reset();
+  void reset(std::uint64_t seed);
+
+  /// The number of recorded nodes.
+  std::size_t size() const;
+  const TapeOptions& options() const;
+  void set_training(bool training);
+
+  /// While the returned guard lives, what is recorded is constant for `gradients`.
+  class [[nodiscard]] NoGradient {
+   public:
+    explicit NoGradient(std::shared_ptr<TapeState> state);
+    ~NoGradient();
+    NoGradient(const NoGradient&) = delete;
+    NoGradient& operator=(const NoGradient&) = delete;
+
+   private:
+    std::shared_ptr<TapeState> state_;
+  };
+  NoGradient no_gradient();
+
+  /// Bytes held for values: kept ones, and the working memory of the largest run so far.
+  std::size_t memory_bytes() const;
+  TapeState& state() const { return *state_; }
+
+ private:
+  std::shared_ptr<TapeState> state_;
+};
+
+/// Records `op` on the tape of its operands and returns the result's handle. This is all an op
+/// function does. Throws what the op's shape rule throws, with the caller's line in front;
+/// StateError for stale operands or operands of different tapes.
+Variable record(const Op& op, std::span<const Operand> inputs,
+                std::span<const std::byte> attributes = {});
+inline Variable record(const Op& op, std::initializer_list<Operand> inputs) {
+  return record(op, std::span<const Operand>(inputs.begin(), inputs.size()));
+}
+template <class A>
+  requires std::is_trivially_copyable_v<A>
+Variable record(const Op& op, std::span<const Operand> inputs, const A& attributes) {
+  return record(op, inputs, std::as_bytes(std::span<const A, 1>(&attributes, 1)));
+}
+template <class A>
+  requires std::is_trivially_copyable_v<A>
+Variable record(const Op& op, std::initializer_list<Operand> inputs, const A& attributes) {
+  return record(op, std::span<const Operand>(inputs.begin(), inputs.size()), attributes);
+}
+
+/// The same value, through which no gradient flows.
+Variable detach(const Operand& x);
+
+/// A fresh number per call from the tape's seed: the key of a random op.
+std::uint64_t next_random_key(const Variable& on_tape_of);
+
+/// Computes several values in one run. Only they are kept; what was computed on the way is
+/// released, and computed again should somebody ask for it.
+void evaluate(std::span<const Variable> roots);
+inline void evaluate(std::initializer_list<Variable> roots) {
+  evaluate(std::span<const Variable>(roots.begin(), roots.size()));
+}
+
+/// The program as text, one node per line: number, op, operands, type, place in the user's code.
+std::string to_string(const Tape& tape);
+
+}  // namespace unroll

@@ -1,0 +1,89 @@
+// TapeState: the flat lists behind a Tape. Internal: read by recording, gradients, passes,
+// execution and printing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include <unroll/autograd/arena.h>
+#include <unroll/autograd/tape.h>
+
+namespace unroll {
+
+/// One recorded operation. Operands precede it on the tape, so the list is in execution order.
+struct Node {
+  const Op* op = nullptr;
+  std::uint32_t first_input = 0;  ///< position in TapeState::inputs
+  std::uint32_t input_count = 0;
+  std::uint32_t attributes = 0;  ///< position in TapeState::attributes
+  bool differentiable = true;    ///< false: recorded under NoGradient, or detached
+  Type type;
+  Location where;
+};
+
+struct TapeState {
+  static constexpr std::uint32_t kNone = 0xFFFFFFFF;
+
+  explicit TapeState(TapeOptions tape_options) : options(tape_options) {}
+
+  TapeOptions options;
+  std::uint32_t generation = 0;  ///< grows at reset: older handles are stale
+  bool closed = false;           ///< the tape was destroyed
+
+  std::vector<Node> nodes;
+  std::vector<std::uint32_t> inputs;  ///< operands of all nodes, node by node
+  std::vector<std::byte> attributes;
+  std::vector<void*> values;           ///< per node: its value, or null while pending
+  std::vector<std::uint32_t> step_of;  ///< per node: scratch of the planner, kNone between runs
+
+  std::vector<Tensor> leaves;  ///< keeps the values of input nodes alive
+  struct ParameterUse {
+    Parameter parameter;
+    std::uint32_t node;
+    std::uint64_t version;
+  };
+  std::vector<ParameterUse> parameters;
+  std::unordered_map<const void*, std::uint32_t> node_of_parameter;  ///< by address of its value
+
+  Arena kept;       ///< values that stay until reset
+  WorkMemory work;  ///< values that live within one run
+
+  int no_gradient_depth = 0;
+  std::uint64_t random_counter = 0;
+  const Location* rule_location = nullptr;  ///< set while a derivative rule records
+
+  std::span<const std::uint32_t> inputs_of(const Node& node) const {
+    return {inputs.data() + node.first_input, node.input_count};
+  }
+  Attributes attributes_of(const Node& node) const {
+    return Attributes(attributes.data() + node.attributes);
+  }
+  /// Forgets the nodes, keeps capacity.
+  void clear();
+};
+
+/// A shape-rule view of a recorded node; `scratch` holds the pointers.
+Signature signature_of(const TapeState& state, const Node& node,
+                       std::vector<const Type*>& scratch);
+
+/// True for the leaves: input, parameter, constant.
+bool is_leaf(const Node& node);
+
+/// The engine's own ops.
+const Op& accumulate_op();
+const Op& detach_op();
+
+/// Records op over nodes of `state`; inputs must be valid.
+std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::uint32_t> inputs,
+                          std::span<const std::byte> attributes, const Location& where);
+
+/// What `evaluate` computes and keeps.
+enum class Keep { roots, everything };
+/// Computes the values of `roots` (node numbers) with all passes that the tape's options allow.
+void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep);
+/// Computes one node whose operands are all computed (eager mode).
+void run_now(TapeState& state, std::uint32_t node);
+
+}  // namespace unroll

@@ -1,0 +1,48 @@
+// Handles: staleness checks and asking for values.
+#include <unroll/autograd/variable.h>
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/tape_state.h>
+
+namespace unroll {
+
+std::string to_string(const Location& where) {
+  return fmt::format("{}:{}", where.file, where.line);
+}
+
+TapeState& Variable::state() const {
+  if (state_ == nullptr) {
+    throw StateError("the variable is empty; expected the result of an op or of Tape::input");
+  }
+  if (state_->closed) throw StateError("the variable's tape no longer exists");
+  if (state_->generation != generation_) {
+    throw StateError("the variable was recorded before the last Tape::reset; carry its value() "
+                     "into the next pass by tape.input(...)");
+  }
+  return *state_;
+}
+
+Type Variable::type() const { return state().nodes[index_].type; }
+
+Tensor Variable::value() const {
+  TapeState& tape = state();
+  if (tape.values[index_] == nullptr) {
+    evaluate(tape, std::span<const std::uint32_t>(&index_, 1), Keep::everything);
+  }
+  const Type& type = tape.nodes[index_].type;
+  Tensor result = Tensor::uninitialized(type.shape, type.dtype);
+  std::memcpy(result.mutable_raw(), tape.values[index_], result.bytes());
+  return result;
+}
+
+Dtype Operand::dtype(Dtype fallback) const {
+  if (variable_ != nullptr) return variable_->dtype();
+  if (parameter_ != nullptr && parameter_->defined()) return parameter_->dtype();
+  return fallback;
+}
+
+}  // namespace unroll

@@ -1,0 +1,94 @@
+// Variable: a value with a place on a tape; Operand: what an op accepts, with the caller's line.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <source_location>
+#include <string>
+
+#include <unroll/autograd/op.h>
+#include <unroll/autograd/parameter.h>
+#include <unroll/autograd/tensor.h>
+
+namespace unroll {
+
+class Tape;
+struct TapeState;
+
+/// A line of the user's program.
+struct Location {
+  const char* file = "";
+  std::uint32_t line = 0;
+  static Location from(const std::source_location& at) { return {at.file_name(), at.line()}; }
+};
+
+/// "model.cpp:42"
+std::string to_string(const Location& where);
+
+/// A node of a tape, as a small value that is free to copy. It stays safe after its tape was reset
+/// or destroyed: using it then throws StateError.
+class Variable {
+ public:
+  /// A handle to nothing; any use throws StateError.
+  Variable() = default;
+  Variable(std::shared_ptr<TapeState> state, std::uint32_t index, std::uint32_t generation)
+      : state_(std::move(state)), index_(index), generation_(generation) {}
+
+  bool defined() const { return state_ != nullptr; }
+  /// Shape, dtype or both of the value, known as soon as it is recorded. By value: recording may
+  /// move the nodes.
+  Shape shape() const { return type().shape; }
+  Dtype dtype() const { return type().dtype; }
+  Type type() const;
+
+  /// Computes the value if needed and returns it. Everything computed on the way stays on the tape
+  /// until it is reset. Throws StateError when stale, NumericError never: NaN is a value.
+  Tensor value() const;
+  /// The only element as a double; ShapeError if there is more than one.
+  double item() const { return value().item(); }
+
+  /// The position on the tape.
+  std::uint32_t index() const { return index_; }
+  /// The tape's state; throws StateError if this handle is stale. For the engine and its passes.
+  TapeState& state() const;
+  const std::shared_ptr<TapeState>& shared_state() const { return state_; }
+  /// The same node under the same tape.
+  bool same_node(const Variable& other) const {
+    return state_ == other.state_ && index_ == other.index_ && generation_ == other.generation_;
+  }
+
+ private:
+  std::shared_ptr<TapeState> state_;
+  std::uint32_t index_ = 0;
+  std::uint32_t generation_ = 0;
+};
+
+/// An argument of an op: a Variable, a Parameter (put on the tape at its first use there) or a
+/// number (a constant of the other operand's dtype). Converting captures the caller's line; it
+/// refers to its argument, so use it as a parameter type only.
+class Operand {
+ public:
+  using Where = std::source_location;
+  Operand(const Variable& variable, Where at = Where::current())  // NOLINT(google-explicit-*)
+      : variable_(&variable), where_(Location::from(at)) {}
+  Operand(const Parameter& parameter, Where at = Where::current())  // NOLINT
+      : parameter_(&parameter), where_(Location::from(at)) {}
+  Operand(double number, Where at = Where::current())  // NOLINT
+      : number_(number), where_(Location::from(at)) {}
+
+  const Variable* variable() const { return variable_; }
+  const Parameter* parameter() const { return parameter_; }
+  double number() const { return number_; }
+  const Location& where() const { return where_; }
+
+  /// Element type: of the variable or parameter. A number has none: `fallback`.
+  Dtype dtype(Dtype fallback) const;
+
+ private:
+  const Variable* variable_ = nullptr;
+  const Parameter* parameter_ = nullptr;
+  double number_ = 0;
+  Location where_;
+};
+
+}  // namespace unroll
