@@ -10,12 +10,16 @@ function(unroll_add_isa isa)
   add_library(unroll_simd_${isa} OBJECT ${simd_source})
   unroll_own_target(unroll_simd_${isa})
   target_compile_features(unroll_simd_${isa} PRIVATE cxx_std_20)
-  target_compile_definitions(unroll_simd_${isa} PRIVATE UNROLL_ISA=${isa})
+  # xsimd's namespace gets a name per copy too: its inline functions that don't mention the
+  # instruction set would otherwise be merged by the linker, which may keep the AVX-512 one.
+  # The test ops/simd_symbols watches over that.
+  target_compile_definitions(unroll_simd_${isa} PRIVATE UNROLL_ISA=${isa} xsimd=xsimd_${isa})
   target_include_directories(unroll_simd_${isa} PRIVATE ${unroll_include_root})
   target_include_directories(unroll_simd_${isa} SYSTEM PRIVATE ${unroll_include_dirs})
   # Kernels read neither errno nor the floating-point flags; NaN and signed zero still count,
-  # so never -ffast-math.
-  target_compile_options(unroll_simd_${isa} PRIVATE -O3 -fno-math-errno -fno-trapping-math ${ARGN})
+  # so never -ffast-math. g++ 12 takes the undefined registers of its own intrinsics for a mistake.
+  target_compile_options(unroll_simd_${isa} PRIVATE -O3 -fno-math-errno -fno-trapping-math
+    -Wno-uninitialized -Wno-maybe-uninitialized ${ARGN})
   set_target_properties(unroll_simd_${isa} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_sources(unroll PRIVATE $<TARGET_OBJECTS:unroll_simd_${isa}>)
 endfunction()
