@@ -20,7 +20,7 @@ function(unroll_own_target target)
     $<$<BOOL:${UNROLL_WERROR}>:-Werror>)
   # Error messages and assertions name files as they stand in the repository.
   target_compile_options(${target} PRIVATE
-    -fmacro-prefix-map=${unroll_include_root}/unroll/= -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
+    -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -fmacro-prefix-map=${unroll_include_root}/unroll/=)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # ccache compiles precompiled-header users from their preprocessed form only with this flag.
     target_compile_options(${target} PRIVATE -fpch-preprocess)
