@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/leaves.h>
 #include <unroll/autograd/random.h>
@@ -14,25 +15,6 @@
 namespace unroll {
 
 namespace {
-
-/// Runs `f`; an error from it gets the user's line and the op's name in front.
-template <class F>
-auto blame(const Location& where, std::string_view op, F f) {
-  const auto message = [&](const Error& e) {
-    return fmt::format("{}: {}: {}", to_string(where), op, e.what());
-  };
-  try {
-    return f();
-  } catch (const ShapeError& e) {
-    throw ShapeError(message(e));
-  } catch (const DtypeError& e) {
-    throw DtypeError(message(e));
-  } catch (const ValueError& e) {
-    throw ValueError(message(e));
-  } catch (const StateError& e) {
-    throw StateError(message(e));
-  }
-}
 
 /// The tape that the operands are on.
 const Variable& tape_operand(std::span<const Operand> operands) {
@@ -165,8 +147,8 @@ Tape::NoGradient::NoGradient(std::shared_ptr<TapeState> state) : state_(std::mov
 Tape::NoGradient::~NoGradient() { --state_->no_gradient_depth; }
 Tape::NoGradient Tape::no_gradient() { return NoGradient(state_); }
 
-Variable record(const Op& op, std::span<const Operand> operands,
-                std::span<const std::byte> attributes) {
+Variable record_bytes(const Op& op, std::span<const Operand> operands,
+                      std::span<const std::byte> attributes) {
   const Location where = operands.empty() ? Location{} : operands.front().where();
   return blame(where, op.name(), [&] {
     const Variable& anchor = tape_operand(operands);
@@ -215,6 +197,14 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
 }
 
 Variable detach(const Operand& x) { return record(detach_op(), {x}); }
+
+Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype,
+                       const Shape& shape) {
+  TapeState& state = on_tape_of.state();
+  const Location where = state.nodes[on_tape_of.index()].where;
+  const std::uint32_t index = constant_node(state, number, {dtype, shape}, where);
+  return {on_tape_of.shared_state(), index, state.generation};
+}
 
 std::uint64_t next_random_key(const Variable& on_tape_of) {
   TapeState& state = on_tape_of.state();

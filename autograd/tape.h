@@ -87,15 +87,18 @@ class Tape {
 /// Records `op` on the tape of its operands and returns the result's handle. This is all an op
 /// function does. Throws what the op's shape rule throws, with the caller's line in front;
 /// StateError for stale operands or operands of different tapes.
-Variable record(const Op& op, std::span<const Operand> inputs,
-                std::span<const std::byte> attributes = {});
+Variable record_bytes(const Op& op, std::span<const Operand> inputs,
+                      std::span<const std::byte> attributes);
+inline Variable record(const Op& op, std::span<const Operand> inputs) {
+  return record_bytes(op, inputs, {});
+}
 inline Variable record(const Op& op, std::initializer_list<Operand> inputs) {
-  return record(op, std::span<const Operand>(inputs.begin(), inputs.size()));
+  return record_bytes(op, std::span<const Operand>(inputs.begin(), inputs.size()), {});
 }
 template <class A>
   requires std::is_trivially_copyable_v<A>
 Variable record(const Op& op, std::span<const Operand> inputs, const A& attributes) {
-  return record(op, inputs, std::as_bytes(std::span<const A, 1>(&attributes, 1)));
+  return record_bytes(op, inputs, std::as_bytes(std::span<const A, 1>(&attributes, 1)));
 }
 template <class A>
   requires std::is_trivially_copyable_v<A>
@@ -105,6 +108,10 @@ Variable record(const Op& op, std::initializer_list<Operand> inputs, const A& at
 
 /// The same value, through which no gradient flows.
 Variable detach(const Operand& x);
+
+/// A constant on the tape of `on_tape_of`, as Tape::constant.
+Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype,
+                       const Shape& shape = {});
 
 /// A fresh number per call from the tape's seed: the key of a random op.
 std::uint64_t next_random_key(const Variable& on_tape_of);

@@ -39,6 +39,12 @@ Tensor Variable::value() const {
   return result;
 }
 
+Shape Operand::shape() const {
+  if (variable_ != nullptr) return variable_->shape();
+  if (parameter_ != nullptr && parameter_->defined()) return parameter_->shape();
+  return {};
+}
+
 Dtype Operand::dtype(Dtype fallback) const {
   if (variable_ != nullptr) return variable_->dtype();
   if (parameter_ != nullptr && parameter_->defined()) return parameter_->dtype();

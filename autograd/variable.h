@@ -83,6 +83,8 @@ class Operand {
 
   /// Element type: of the variable or parameter. A number has none: `fallback`.
   Dtype dtype(Dtype fallback) const;
+  /// Shape of the variable or parameter; [] for a number.
+  Shape shape() const;
 
  private:
   const Variable* variable_ = nullptr;

@@ -1,0 +1,32 @@
+// blame: puts the user's line and the function's name in front of an error's message.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/variable.h>
+
+namespace unroll {
+
+/// Runs `f`; an error of this library that comes out of it is thrown again, of the same type, as
+/// "file:line: function: message".
+template <class F>
+auto blame(const Location& where, std::string_view function, F f) {
+  const auto message = [&](const Error& e) {
+    return to_string(where) + ": " + std::string(function) + ": " + e.what();
+  };
+  try {
+    return f();
+  } catch (const ShapeError& e) {
+    throw ShapeError(message(e));
+  } catch (const DtypeError& e) {
+    throw DtypeError(message(e));
+  } catch (const ValueError& e) {
+    throw ValueError(message(e));
+  } catch (const StateError& e) {
+    throw StateError(message(e));
+  }
+}
+
+}  // namespace unroll

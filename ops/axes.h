@@ -1,0 +1,37 @@
+// Axes: which axes of a shape an op works on, as callers write them.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+#include <vector>
+
+#include <unroll/autograd/variable.h>
+
+namespace unroll {
+
+/// One axis, a list of axes, or all of them; negative numbers count from the end.
+class Axes {
+ public:
+  Axes() = default;  ///< all axes
+  Axes(int axis) : list_{axis}, all_(false) {}  // NOLINT(google-explicit-constructor)
+  Axes(std::initializer_list<int> axes) : list_(axes), all_(false) {}
+
+  /// Bit k is set if axis k is meant. Throws ShapeError for an axis that `shape` does not have,
+  /// ValueError for one that is named twice.
+  std::uint32_t mask(const Shape& shape) const;
+
+ private:
+  std::vector<int> list_;
+  bool all_ = true;
+};
+
+/// `shape` with the axes in `mask` set to extent 1, or removed.
+Shape reduced_shape(const Shape& shape, std::uint32_t mask, bool keepdim);
+
+/// `axes` resolved against the shape of an operand; errors name the user's line and `op`.
+std::uint32_t axes_mask(const Operand& x, const Axes& axes, std::string_view op);
+/// The same for one axis: its number.
+int axis_of(const Operand& x, int axis, std::string_view op);
+
+}  // namespace unroll

@@ -1,0 +1,17 @@
+// Dropout with a counter-based generator: the mask is a function of the tape's seed and the number
+// of the draw, the same whatever thread computes it and however often.
+#pragma once
+
+#include <unroll/autograd/tape.h>
+
+namespace unroll {
+
+/// x with each element zeroed with probability `rate` and the rest divided by 1 - rate
+/// (Srivastava et al. 2014); x itself if the tape is not in training mode or the rate is 0.
+/// Throws ValueError unless 0 <= rate < 1.
+Variable dropout(const Operand& x, double rate);
+/// A mask of 0 and 1 / (1 - rate) with the type of x, constant to gradients: for masks that are
+/// shared between steps.
+Variable dropout_mask(const Operand& like, double rate);
+
+}  // namespace unroll

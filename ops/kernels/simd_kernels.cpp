@@ -1,0 +1,209 @@
+// Float kernels over xsimd. Compiled once per instruction set, with UNROLL_ISA naming it.
+#include <unroll/ops/kernels/simd.h>
+
+#include <limits>
+
+#include <xsimd/xsimd.hpp>
+
+#include <unroll/ops/formula_codes.h>
+
+namespace unroll::UNROLL_ISA {
+
+namespace {
+
+using Batch = xsimd::batch<float>;
+constexpr std::int64_t kWidth = static_cast<std::int64_t>(Batch::size);
+
+Batch load(const float* p) { return Batch::load_unaligned(p); }
+void store(float* p, const Batch& x) { x.store_unaligned(p); }
+
+/// The first n < kWidth elements; the others repeat the first one, so that they raise nothing new.
+Batch load_part(const float* p, std::int64_t n) {
+  alignas(64) float lanes[kWidth];
+  for (std::int64_t i = 0; i < kWidth; ++i) lanes[i] = p[i < n ? i : 0];
+  return Batch::load_aligned(lanes);
+}
+void store_part(float* p, const Batch& x, std::int64_t n) {
+  alignas(64) float lanes[kWidth];
+  x.store_aligned(lanes);
+  for (std::int64_t i = 0; i < n; ++i) p[i] = lanes[i];
+}
+
+// Ends of arrays go through the same vector code as the rest: an element's bits never depend on
+// where a batch was cut.
+template <class F>
+void map1(const float* a, float* out, std::int64_t n, F f) {
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(out + i, f(load(a + i)));
+  if (i < n) store_part(out + i, f(load_part(a + i, n - i)), n - i);
+}
+template <class F>
+void map2(const float* a, const float* b, float* out, std::int64_t n, F f) {
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(out + i, f(load(a + i), load(b + i)));
+  if (i < n) store_part(out + i, f(load_part(a + i, n - i), load_part(b + i, n - i)), n - i);
+}
+
+Batch ones_where(const xsimd::batch_bool<float>& mask) {
+  return xsimd::select(mask, Batch(1.0f), Batch(0.0f));
+}
+
+template <Code code>
+Batch unary(const Batch& x) {
+  if constexpr (code == Code::neg) return -x;
+  if constexpr (code == Code::abs) return xsimd::abs(x);
+  if constexpr (code == Code::sign) {
+    return xsimd::select(x > Batch(0.0f), Batch(1.0f),
+                         xsimd::select(x < Batch(0.0f), Batch(-1.0f), x));
+  }
+  if constexpr (code == Code::exp) return xsimd::exp(x);
+  if constexpr (code == Code::log) return xsimd::log(x);
+  if constexpr (code == Code::log1p) return xsimd::log1p(x);
+  if constexpr (code == Code::expm1) return xsimd::expm1(x);
+  if constexpr (code == Code::sqrt) return xsimd::sqrt(x);
+  if constexpr (code == Code::tanh) return xsimd::tanh(x);
+  if constexpr (code == Code::sigmoid) return Batch(1.0f) / (Batch(1.0f) + xsimd::exp(-x));
+  if constexpr (code == Code::sin) return xsimd::sin(x);
+  if constexpr (code == Code::cos) return xsimd::cos(x);
+  if constexpr (code == Code::erf) return xsimd::erf(x);
+  return x;
+}
+
+template <Code code>
+Batch binary(const Batch& a, const Batch& b) {
+  if constexpr (code == Code::add) return a + b;
+  if constexpr (code == Code::sub) return a - b;
+  if constexpr (code == Code::mul) return a * b;
+  if constexpr (code == Code::div) return a / b;
+  if constexpr (code == Code::pow) return xsimd::pow(a, b);
+  if constexpr (code == Code::min) return xsimd::select(xsimd::isnan(a) || a < b, a, b);
+  if constexpr (code == Code::max) return xsimd::select(xsimd::isnan(a) || a > b, a, b);
+  if constexpr (code == Code::less) return ones_where(a < b);
+  if constexpr (code == Code::less_equal) return ones_where(a <= b);
+  if constexpr (code == Code::equal) return ones_where(a == b);
+  if constexpr (code == Code::not_equal) return ones_where(a != b);
+  return a;
+}
+
+template <Code code>
+void tile(const float* a, const float* b, const float* c, float* out, std::int64_t n) {
+  if constexpr (code < Code::add) {
+    map1(a, out, n, unary<code>);
+  } else if constexpr (code < Code::where) {
+    map2(a, b, out, n, binary<code>);
+  } else {
+    const auto choose = [](const Batch& mask, const Batch& x, const Batch& y) {
+      return xsimd::select(mask != Batch(0.0f), x, y);
+    };
+    std::int64_t i = 0;
+    for (; i + kWidth <= n; i += kWidth) store(out + i, choose(load(a + i), load(b + i), load(c + i)));
+    if (i < n) {
+      const std::int64_t rest = n - i;
+      store_part(out + i, choose(load_part(a + i, rest), load_part(b + i, rest), load_part(c + i, rest)),
+                 rest);
+    }
+  }
+}
+
+template <int... I>
+void fill_primitives(SimdKernels& table, std::integer_sequence<int, I...>) {
+  ((table.primitives[I] = tile<static_cast<Code>(I)>), ...);
+}
+
+void add_to(float* out, const float* x, std::int64_t n) {
+  map2(out, x, out, n, [](const Batch& a, const Batch& b) { return a + b; });
+}
+
+/// Four running sums over whole vectors, the rest of the array apart.
+template <class Term>
+float reduce_sum(std::int64_t n, Term term, float rest_sum) {
+  Batch s0(0.0f), s1(0.0f), s2(0.0f), s3(0.0f);
+  std::int64_t i = 0;
+  for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
+    s0 += term(i);
+    s1 += term(i + kWidth);
+    s2 += term(i + 2 * kWidth);
+    s3 += term(i + 3 * kWidth);
+  }
+  for (; i + kWidth <= n; i += kWidth) s0 += term(i);
+  return xsimd::hadd((s0 + s1) + (s2 + s3)) + rest_sum;
+}
+
+float sum(const float* x, std::int64_t n) {
+  float rest = 0;
+  for (std::int64_t i = n / kWidth * kWidth; i < n; ++i) rest += x[i];
+  return reduce_sum(n, [&](std::int64_t i) { return load(x + i); }, rest);
+}
+
+float dot(const float* a, const float* b, std::int64_t n) {
+  float rest = 0;
+  for (std::int64_t i = n / kWidth * kWidth; i < n; ++i) rest += a[i] * b[i];
+  return reduce_sum(n, [&](std::int64_t i) { return load(a + i) * load(b + i); }, rest);
+}
+
+float max(const float* x, std::int64_t n) {
+  const auto larger = [](const Batch& a, const Batch& b) {
+    return xsimd::select(xsimd::isnan(a) || a > b, a, b);
+  };
+  Batch best(-std::numeric_limits<float>::infinity());
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) best = larger(load(x + i), best);
+  if (i < n) best = larger(load_part(x + i, n - i), best);
+  alignas(64) float lanes[kWidth];
+  best.store_aligned(lanes);
+  float result = lanes[0];
+  for (std::int64_t k = 1; k < kWidth; ++k) {
+    if (lanes[k] != lanes[k] || lanes[k] > result) result = lanes[k];
+  }
+  return result;
+}
+
+float exp_shifted(const float* x, float shift, float* out, std::int64_t n) {
+  const Batch offset(shift);
+  Batch total(0.0f);
+  std::int64_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) {
+    const Batch y = xsimd::exp(load(x + i) - offset);
+    if (out != nullptr) store(out + i, y);
+    total += y;
+  }
+  float result = xsimd::hadd(total);
+  if (i < n) {
+    alignas(64) float lanes[kWidth];
+    xsimd::exp(load_part(x + i, n - i) - offset).store_aligned(lanes);
+    for (std::int64_t k = 0; k < n - i; ++k) {
+      if (out != nullptr) out[i + k] = lanes[k];
+      result += lanes[k];
+    }
+  }
+  return result;
+}
+
+void scale_shift(const float* x, float scale, float shift, float* out, std::int64_t n) {
+  const Batch a(scale), b(shift);
+  map1(x, out, n, [&](const Batch& v) { return v * a + b; });
+}
+
+void add_scaled(float* out, const float* x, float scale, std::int64_t n) {
+  const Batch a(scale);
+  map2(out, x, out, n, [&](const Batch& y, const Batch& v) { return y + v * a; });
+}
+
+SimdKernels make_table() {
+  SimdKernels table{};
+  fill_primitives(table, std::make_integer_sequence<int, kCodeCount>());
+  table.add_to = add_to;
+  table.sum = sum;
+  table.dot = dot;
+  table.max = max;
+  table.exp_shifted = exp_shifted;
+  table.scale_shift = scale_shift;
+  table.add_scaled = add_scaled;
+  return table;
+}
+
+}  // namespace
+
+SimdKernels kernels() { return make_table(); }
+
+}  // namespace unroll::UNROLL_ISA

@@ -1,0 +1,86 @@
+// Pointwise: an op that is a formula and its derivatives. This is all a new pointwise op needs:
+//
+//   const Pointwise softsign_op{"softsign",
+//                               [](Expr x) { return x / (1 + abs(x)); },
+//                               [](Expr, Expr y, Expr dy) { return dy * square(1 - abs(y)); }};
+//   Variable softsign(const Operand& x) { return softsign_op(x); }
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <unroll/autograd/tape.h>
+#include <unroll/ops/formula.h>
+
+namespace unroll {
+
+/// Numbers that an op takes beside its tensors (a slope, a bound); at most four.
+using Parameters = std::array<double, 4>;
+
+/// y = formula(x_1, ..., x_n, parameters...), element by element, with NumPy's broadcasting.
+/// Floating inputs must agree in dtype; bool inputs count as 0 and 1. The result has the inputs'
+/// dtype, or bool if the formula is a comparison.
+class Pointwise final : public Op {
+ public:
+  /// `derivatives` holds, for each input, a function of (x_1, ..., x_n, parameters..., y, dy) that
+  /// returns its contribution, or nullptr where there is none; their number is the number of
+  /// inputs. Formulas are called once, here. A derivative is itself a formula, so it can be
+  /// differentiated again, any number of times.
+  template <class F, class... D>
+  Pointwise(std::string name, const F& formula, const D&... derivatives)
+      : Pointwise(std::move(name), trace(formula, sizeof...(D)), Traits{}) {
+    (add_derivative(derivatives), ...);
+  }
+
+  Variable operator()(const Operand& x, const Parameters& parameters = {}) const {
+    return record(*this, {x}, parameters);
+  }
+  Variable operator()(const Operand& x1, const Operand& x2,
+                      const Parameters& parameters = {}) const {
+    return record(*this, {x1, x2}, parameters);
+  }
+  Variable operator()(const Operand& x1, const Operand& x2, const Operand& x3,
+                      const Parameters& parameters = {}) const {
+    return record(*this, {x1, x2, x3}, parameters);
+  }
+
+  const Formula& formula() const { return formula_; }
+
+  Type infer(const Signature& call) const override;
+  void run(const KernelCall& call) const override;
+  void derive(Derivation& d) const override;
+  std::size_t attribute_bytes() const override { return sizeof(Parameters); }
+
+ private:
+  /// The contribution to one input: a formula over some of (inputs..., y, dy).
+  struct Contribution {
+    std::unique_ptr<Pointwise> op;  ///< null: none
+    std::vector<int> sources;       ///< operand k is input sources[k]; then y, then dy
+  };
+
+  Pointwise(std::string name, Formula formula, Traits traits);
+  void add_derivative(std::nullptr_t) { contributions_.emplace_back(); }
+  template <class F>
+  void add_derivative(const F& derivative) {
+    add_contribution(trace_derivative(derivative));
+  }
+  /// Traces (inputs..., parameters..., y, dy) and moves y and dy in front of the parameters.
+  template <class F>
+  Formula trace_derivative(const F& derivative) const {
+    static_assert(detail::arity<F>() > 2, "a derivative takes (inputs..., parameters..., y, dy)");
+    return tensors_first(trace(derivative, detail::arity<F>()));
+  }
+  Formula tensors_first(Formula formula) const;
+  void add_contribution(Formula formula);
+
+  Formula formula_;
+  std::vector<Contribution> contributions_;
+};
+
+/// What `formula` computes, recorded as primitive ops on the tape of the inputs.
+Variable replay(const Formula& formula, std::span<const Variable> inputs,
+                const Parameters& parameters);
+
+}  // namespace unroll

@@ -1,0 +1,65 @@
+// reshape    y = the elements of x under another shape,   dx += dy under x's shape
+#include <fmt/format.h>
+
+#include <unroll/autograd/blame.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll {
+
+namespace {
+
+class Reshape final : public Op {
+ public:
+  Reshape() : Op("reshape") {}
+
+  Type infer(const Signature& call) const override {
+    const auto shape = call.attributes.as<Shape>();
+    if (shape.size() != call.input(0).shape.size()) {
+      throw ShapeError(fmt::format("{} has {} elements; {} needs {}",
+                                   to_string(call.input(0).shape), call.input(0).shape.size(),
+                                   to_string(shape), shape.size()));
+    }
+    return {call.input(0).dtype, shape};
+  }
+  std::int64_t alias_offset(const Signature&, const Type&) const override { return 0; }
+  void run(const KernelCall&) const override {}
+  void derive(Derivation& d) const override {
+    d.add(0, reshape(d.cotangent(), d.input(0).shape()));
+  }
+  std::size_t attribute_bytes() const override { return sizeof(Shape); }
+};
+
+const Reshape kReshape;
+
+}  // namespace
+
+Variable reshape(const Operand& x, const Shape& shape) {
+  if (x.variable() != nullptr && x.shape() == shape) return *x.variable();
+  return record(kReshape, {x}, shape);
+}
+
+Variable reshape(const Operand& x, std::initializer_list<std::int64_t> extents) {
+  const Shape shape = blame(x.where(), "reshape", [&] {
+    std::vector<std::int64_t> found(extents);
+    std::int64_t known = 1, *unknown = nullptr;
+    for (std::int64_t& extent : found) {
+      if (extent == -1 && unknown == nullptr) {
+        unknown = &extent;
+      } else {
+        known *= extent;
+      }
+    }
+    if (unknown != nullptr) {
+      if (known <= 0 || x.shape().size() % known != 0) {
+        throw ShapeError(fmt::format("-1 stands for no whole number: {} elements over {}",
+                                     x.shape().size(), known));
+      }
+      *unknown = x.shape().size() / known;
+    }
+    return Shape(found);
+  });
+  return reshape(x, shape);
+}
+
+}  // namespace unroll

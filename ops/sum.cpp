@@ -1,0 +1,97 @@
+// sum    y = sum of x over axes,   dx += dy, broadcast back
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/ops/kernels/simd.h>
+#include <unroll/ops/reduction_kernel.h>
+#include <unroll/ops/reductions.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll {
+
+namespace {
+
+struct SumAttributes {
+  std::uint32_t mask;
+  bool keepdim;
+};
+
+void add_run(const float* x, float* y, std::int64_t n, bool reduced) {
+  if (reduced) {
+    *y += simd().sum(x, n);
+  } else {
+    simd().add_to(y, x, n);
+  }
+}
+void add_run(const double* x, double* y, std::int64_t n, bool reduced) {
+  for (std::int64_t i = 0; i < n; ++i) y[reduced ? 0 : i] += x[i];
+}
+
+class Sum final : public Op {
+ public:
+  Sum() : Op("sum", {.accumulates = true}) {}
+
+  Type infer(const Signature& call) const override {
+    const Type& x = call.input(0);
+    if (!is_floating(x.dtype)) {
+      throw DtypeError(fmt::format("got {}; expected float32 or float64", name_of(x.dtype)));
+    }
+    const auto a = call.attributes.as<SumAttributes>();
+    return {x.dtype, reduced_shape(x.shape, a.mask, a.keepdim)};
+  }
+
+  void run(const KernelCall& call) const override {
+    if (call.output.dtype() == Dtype::float32) return add_up<float>(call);
+    add_up<double>(call);
+  }
+
+  void derive(Derivation& d) const override {
+    const auto a = d.attributes<SumAttributes>();
+    const Shape shape = d.input(0).shape();
+    d.add(0, expand(reshape(d.cotangent(), reduced_shape(shape, a.mask, true)), shape));
+  }
+
+  std::size_t attribute_bytes() const override { return sizeof(SumAttributes); }
+
+ private:
+  template <class T>
+  static void add_up(const KernelCall& call) {
+    T* const y = call.output.as<T>();
+    const T* const x = call.input(0).as<T>();
+    if (!call.accumulate) std::fill_n(y, call.output.size(), T{0});
+    for_each_run(call.input(0).shape(), call.attributes.as<SumAttributes>().mask,
+                 [&](std::int64_t in, std::int64_t out, std::int64_t n, bool reduced) {
+                   add_run(x + in, y + out, n, reduced);
+                 });
+  }
+};
+
+const Sum kSum;
+
+}  // namespace
+
+Variable sum(const Operand& x, const Axes& axes, bool keepdim) {
+  return record(kSum, {x}, SumAttributes{axes_mask(x, axes, "sum"), keepdim});
+}
+
+Variable sum_to(const Operand& x, const Shape& shape) {
+  const Shape from = x.shape();
+  if (from == shape && x.variable() != nullptr) return *x.variable();
+  const int added = from.rank() - shape.rank();
+  std::uint32_t mask = 0;
+  for (int axis = 0; axis < from.rank(); ++axis) {
+    if (axis < added || (shape[axis - added] == 1 && from[axis] != 1)) {
+      mask |= std::uint32_t{1} << axis;
+    }
+  }
+  if (added < 0 || reduced_shape(from, mask, true).size() != shape.size()) {
+    throw ShapeError(fmt::format("{}: sum_to: {} does not broadcast to {}", to_string(x.where()),
+                                 to_string(shape), to_string(from)));
+  }
+  return reshape(record(kSum, {x}, SumAttributes{mask, true}), shape);
+}
+
+}  // namespace unroll
