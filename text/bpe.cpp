@@ -49,6 +49,11 @@ struct Candidate {
 
 constexpr std::ptrdiff_t kNowhere = -1;
 
+[[noreturn]] void refuse_repeated(const std::string& left, const std::string& right) {
+  throw ValueError("Bpe: merge of \"" + left + "\" and \"" + right +
+                   "\" given twice; expected distinct merges");
+}
+
 }  // namespace
 
 struct Bpe::State {
@@ -78,10 +83,7 @@ Bpe::Bpe(std::vector<Merge> merges) {
     const std::uint64_t key = pair_key(state->symbols.add(left), state->symbols.add(right));
     const Rule rule{static_cast<std::int32_t>(state->rules.size()),
                     state->symbols.add(left + right)};
-    if (!state->rules.emplace(key, rule).second) {
-      throw ValueError("Bpe: merge of \"" + left + "\" and \"" + right +
-                       "\" given twice; expected distinct merges");
-    }
+    if (!state->rules.emplace(key, rule).second) refuse_repeated(left, right);
   }
   state->merges = std::move(merges);
   state_ = std::move(state);

@@ -81,7 +81,7 @@ Tokenizer::Tokenizer(const TokenizerOptions& options, Bpe bpe)
 std::vector<std::string> Tokenizer::tokenize(std::string_view sentence) const {
   const std::string text = prepare(sentence, options_);
   if (options_.kind == TokenizerKind::words) return split_words(text);
-  if (options_.kind == TokenizerKind::characters) return split_characters(text);
+  if (!bpe_) return split_characters(text);
   std::vector<std::string> tokens;
   for (const std::string& word : bpe_words(text)) {
     for (std::string& subword : bpe_->encode(word)) tokens.push_back(std::move(subword));

@@ -84,8 +84,9 @@ TEST_CASE("make_batches gives the same on every platform") {
 }
 
 TEST_CASE("make_batches does not begin with the short ones") {
-  std::vector<ExampleLength> lengths;
-  for (std::int32_t i = 0; i < 100; ++i) lengths.push_back({i, i});
+  std::vector<ExampleLength> lengths(100);
+  std::int32_t next = 0;
+  for (ExampleLength& length : lengths) length.source = length.target = next++;
   const Batches batches = make_batches(lengths, {.max_tokens = 100}, 0);
   std::vector<std::int32_t> order;
   for (const auto& batch : batches) order.push_back(lengths[batch.front()].source);
