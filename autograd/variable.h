@@ -81,6 +81,14 @@ class Operand {
   double number() const { return number_; }
   const Location& where() const { return where_; }
 
+  /// `variable` in the name of this operand: with its line.
+  Operand with(const Variable& variable) const {
+    Operand result = *this;
+    result.variable_ = &variable;
+    result.parameter_ = nullptr;
+    return result;
+  }
+
   /// Element type: of the variable or parameter. A number has none: `fallback`.
   Dtype dtype(Dtype fallback) const;
   /// Shape of the variable or parameter; [] for a number.

@@ -1,0 +1,366 @@
+// gradcheck: perturb, difference, compare, and explain.
+#include <unroll/autograd/gradcheck.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/autograd/random.h>
+
+namespace unroll {
+
+namespace {
+
+double inner_product(const Tensor& a, const Tensor& b) {
+  double sum = 0;
+  const auto x = a.data<double>(), y = b.data<double>();
+  for (std::size_t i = 0; i < x.size(); ++i) sum += x[i] * y[i];
+  return sum;
+}
+
+/// A function with any number of outputs.
+using Functions = std::function<std::vector<Variable>(std::span<const Variable>)>;
+
+std::vector<Tensor> evaluate_at(const Functions& f, const std::vector<Tensor>& inputs) {
+  Tape tape;
+  std::vector<Variable> variables;
+  for (const Tensor& input : inputs) variables.push_back(tape.input(input));
+  std::vector<Tensor> result;
+  for (const Variable& y : f(variables)) result.push_back(y.value());
+  return result;
+}
+
+double contracted(const std::vector<Tensor>& cotangents, const std::vector<Tensor>& outputs) {
+  double sum = 0;
+  for (std::size_t i = 0; i < outputs.size(); ++i) sum += inner_product(cotangents[i], outputs[i]);
+  return sum;
+}
+
+/// d sum_i <c_i, y_i> / dx for each floating input; zeros where there is no dependence.
+std::vector<Tensor> analytic_gradients(const Functions& f, const std::vector<Tensor>& inputs,
+                                       const std::vector<Tensor>& cotangents) {
+  Tape tape;
+  std::vector<Variable> variables, wanted, c;
+  for (const Tensor& input : inputs) {
+    variables.push_back(tape.input(input));
+    if (is_floating(input.dtype())) wanted.push_back(variables.back());
+  }
+  const std::vector<Variable> y = f(variables);
+  for (const Tensor& cotangent : cotangents) c.push_back(tape.input(cotangent));
+  const auto found = vector_jacobian_product(y, c, wanted);
+  std::vector<Tensor> result;
+  for (std::size_t i = 0, k = 0; i < inputs.size(); ++i) {
+    if (!is_floating(inputs[i].dtype())) {
+      result.emplace_back();
+      continue;
+    }
+    result.push_back(found[k].defined() ? found[k].value()
+                                        : Tensor(inputs[i].shape(), Dtype::float64));
+    ++k;
+  }
+  return result;
+}
+
+/// One compared number and what it is compared with.
+struct Comparison {
+  std::size_t input;
+  std::int64_t element;
+  double analytic, numeric;
+};
+
+double badness(const Comparison& c, const GradcheckOptions& options) {
+  const double error = std::abs(c.analytic - c.numeric);
+  // A NaN on either side is a disagreement unless both are NaN.
+  if (std::isnan(error)) return std::isnan(c.analytic) && std::isnan(c.numeric) ? 0 : INFINITY;
+  return error / (options.atol + options.rtol * std::abs(c.numeric));
+}
+
+bool near(double a, double b) { return std::abs(a - b) <= 1e-3 * std::max(1.0, std::abs(b)); }
+
+/// Guesses the mistake from how all analytic values of one input relate to the numeric ones.
+std::string likely_cause(const std::vector<Comparison>& all, std::size_t input,
+                         const Shape& shape) {
+  std::vector<Comparison> own;
+  for (const Comparison& c : all) {
+    if (c.input == input) own.push_back(c);
+  }
+  const bool all_zero = std::ranges::all_of(own, [](const auto& c) { return c.analytic == 0; });
+  if (all_zero) return "no gradient arrives: a missing contribution, or a detached path";
+  std::optional<double> ratio;
+  bool constant_ratio = true;
+  for (const Comparison& c : own) {
+    if (std::abs(c.analytic) < 1e-4 && std::abs(c.numeric) < 1e-4) continue;
+    const double r = c.numeric / c.analytic;
+    if (!ratio) ratio = r;
+    constant_ratio = constant_ratio && std::isfinite(r) && near(r, *ratio);
+  }
+  if (ratio && constant_ratio) {
+    if (near(*ratio, -1)) return "wrong sign";
+    const double whole = std::round(*ratio);
+    if (whole >= 2 && near(*ratio, whole)) {
+      return fmt::format("missing accumulation: the numeric value is {:g} times the analytic one",
+                         whole);
+    }
+    return fmt::format("off by a factor of {:.6g}", 1 / *ratio);
+  }
+  if (shape.rank() == 2 && own.size() == static_cast<std::size_t>(shape.size())) {
+    const auto rows = static_cast<std::size_t>(shape[0]), columns = static_cast<std::size_t>(shape[1]);
+    bool transposed = rows > 1 && columns > 1;
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      // Element i of the [rows, columns] gradient read as if it had been stored transposed.
+      const std::size_t j = i % columns * rows + i / columns;
+      transposed = transposed && near(own[j].analytic, own[i].numeric);
+    }
+    if (transposed) return "transposed";
+  }
+  const bool some_zero = std::ranges::any_of(
+      own, [](const auto& c) { return c.analytic == 0 && std::abs(c.numeric) > 1e-4; });
+  if (some_zero) return "missing accumulation: some elements get no gradient";
+  return "a wrong formula, or a function that is not differentiable here";
+}
+
+/// The output element whose derivative by the given input element is worst.
+std::string worst_output(const Functions& f, const std::vector<Tensor>& inputs,
+                         const Comparison& at, const std::vector<Tensor>& outputs,
+                         const GradcheckOptions& options) {
+  const auto moved = [&](double by) {
+    auto copy = inputs;
+    copy[at.input].mutable_data<double>()[static_cast<std::size_t>(at.element)] += by;
+    return evaluate_at(f, copy);
+  };
+  const auto plus = moved(options.eps), minus = moved(-options.eps);
+  std::string text;
+  double worst = -1;
+  for (std::size_t o = 0; o < outputs.size(); ++o) {
+    for (std::int64_t k = 0; k < std::min<std::int64_t>(outputs[o].size(), 256); ++k) {
+      std::vector<Tensor> one;
+      for (const Tensor& output : outputs) one.emplace_back(output.shape(), Dtype::float64);
+      one[o].mutable_data<double>()[static_cast<std::size_t>(k)] = 1;
+      const double analytic = analytic_gradients(f, inputs, one)[at.input].at(at.element);
+      const double numeric = (plus[o].at(k) - minus[o].at(k)) / (2 * options.eps);
+      const Comparison c{at.input, at.element, analytic, numeric};
+      if (badness(c, options) <= worst) continue;
+      worst = badness(c, options);
+      text = fmt::format("d output {}[{}] / d input {}[{}] is {:.9g} analytically, {:.9g} "
+                         "numerically", o, k, at.input, at.element, analytic, numeric);
+    }
+  }
+  return text;
+}
+
+GradcheckReport judge(const std::vector<Comparison>& all, const GradcheckOptions& options,
+                      const std::function<std::string(const Comparison&)>& explain) {
+  GradcheckReport report;
+  const Comparison* worst = nullptr;
+  for (const Comparison& c : all) {
+    const double bad = badness(c, options);
+    if (bad <= report.worst) continue;
+    report.worst = bad;
+    worst = &c;
+  }
+  report.ok = report.worst <= 1;
+  if (!report.ok) report.message = explain(*worst);
+  return report;
+}
+
+void expect_float64(const std::vector<Tensor>& inputs) {
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].dtype() != Dtype::float32) continue;
+    throw DtypeError(fmt::format("gradcheck: input {} is float32; expected float64, central "
+                                 "differences need its precision", i));
+  }
+}
+
+std::int64_t floating_elements(const std::vector<Tensor>& inputs) {
+  std::int64_t total = 0;
+  for (const Tensor& input : inputs) total += is_floating(input.dtype()) ? input.size() : 0;
+  return total;
+}
+
+std::string explain_direction(const Comparison& c) {
+  return fmt::format("gradcheck: along random direction {} the derivative is {:.9g} analytically, "
+                     "{:.9g} numerically", c.element, c.analytic, c.numeric);
+}
+
+/// Along random directions u: <g, u> against the difference of f along u.
+std::vector<Comparison> along_directions(
+    const GradcheckOptions& options, const std::vector<Tensor>& gradients,
+    const std::function<double(const std::vector<Tensor>&, double)>& loss_at) {
+  std::vector<Comparison> all;
+  for (int d = 0; d < options.directions; ++d) {
+    std::vector<Tensor> direction;
+    double length = 0, analytic = 0;
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      const std::uint64_t key = mix(options.seed + 17, mix(static_cast<std::uint64_t>(d), i));
+      direction.push_back(random_normal(gradients[i].shape(), key));
+      length += inner_product(direction.back(), direction.back());
+    }
+    length = std::sqrt(std::max(length, 1e-300));
+    for (std::size_t i = 0; i < gradients.size(); ++i) {
+      for (double& x : direction[i].mutable_data<double>()) x /= length;
+      if (gradients[i].dtype() == Dtype::float64) {
+        analytic += inner_product(gradients[i], direction[i]);
+      }
+    }
+    const double numeric =
+        (loss_at(direction, options.eps) - loss_at(direction, -options.eps)) / (2 * options.eps);
+    all.push_back({0, d, analytic, numeric});
+  }
+  return all;
+}
+
+void move_by(Tensor& x, const Tensor& direction, double step) {
+  auto out = x.mutable_data<double>();
+  const auto u = direction.data<double>();
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += step * u[i];
+}
+
+GradcheckReport check(const Functions& f, const std::vector<Tensor>& inputs,
+                      const GradcheckOptions& options) {
+  expect_float64(inputs);
+  const std::vector<Tensor> y = evaluate_at(f, inputs);
+  std::vector<Tensor> cotangents;
+  for (const Tensor& output : y) {
+    if (output.dtype() != Dtype::float64) {
+      throw DtypeError(fmt::format("gradcheck: the function returns {}; expected float64",
+                                   name_of(output.dtype())));
+    }
+    cotangents.push_back(random_normal(output.shape(), mix(options.seed + 1, cotangents.size())));
+  }
+  if (y.empty()) return {};
+  const std::vector<Tensor> gradients = analytic_gradients(f, inputs, cotangents);
+  const auto loss_at = [&](const std::vector<Tensor>& x) {
+    return contracted(cotangents, evaluate_at(f, x));
+  };
+
+  if (floating_elements(inputs) > options.exhaustive_limit) {
+    const auto all = along_directions(
+        options, gradients, [&](const std::vector<Tensor>& direction, double step) {
+          std::vector<Tensor> moved = inputs;
+          for (std::size_t i = 0; i < moved.size(); ++i) {
+            if (is_floating(moved[i].dtype())) move_by(moved[i], direction[i], step);
+          }
+          return loss_at(moved);
+        });
+    return judge(all, options, explain_direction);
+  }
+
+  std::vector<Comparison> all;
+  std::vector<Tensor> moved = inputs;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (!is_floating(inputs[i].dtype())) continue;
+    for (std::int64_t k = 0; k < inputs[i].size(); ++k) {
+      const auto at = [&](double x) {
+        moved[i].mutable_data<double>()[static_cast<std::size_t>(k)] = x;
+        return loss_at(moved);
+      };
+      const double centre = inputs[i].at(k);
+      const double plus = at(centre + options.eps), minus = at(centre - options.eps);
+      moved[i].mutable_data<double>()[static_cast<std::size_t>(k)] = centre;
+      all.push_back({i, k, gradients[i].at(k), (plus - minus) / (2 * options.eps)});
+    }
+  }
+  return judge(all, options, [&](const Comparison& c) {
+    return fmt::format("gradcheck: {}; likely cause: {}", worst_output(f, inputs, c, y, options),
+                       likely_cause(all, c.input, inputs[c.input].shape()));
+  });
+}
+
+}  // namespace
+
+GradcheckReport gradcheck(const Function& f, const std::vector<Tensor>& inputs,
+                          const GradcheckOptions& options) {
+  const Functions one = [&](std::span<const Variable> x) { return std::vector{f(x)}; };
+  return check(one, inputs, options);
+}
+
+GradcheckReport gradgradcheck(const Function& f, const std::vector<Tensor>& inputs,
+                              const GradcheckOptions& options) {
+  expect_float64(inputs);
+  const Functions one = [&](std::span<const Variable> x) { return std::vector{f(x)}; };
+  const Tensor y = evaluate_at(one, inputs).front();
+  std::vector<Tensor> extended = inputs;
+  extended.push_back(random_normal(y.shape(), mix(options.seed, 2)));
+  // (x, c) -> <c, df/dx>
+  const Functions derivative = [&](std::span<const Variable> all) {
+    const auto x = all.first(all.size() - 1);
+    const Variable out = f(x), c = all.back();
+    std::vector<Variable> wanted, found;
+    for (const Variable& v : x) {
+      if (is_floating(v.dtype())) wanted.push_back(v);
+    }
+    for (const Variable& g :
+         vector_jacobian_product(std::span(&out, 1), std::span(&c, 1), wanted)) {
+      if (g.defined()) found.push_back(g);
+    }
+    return found;
+  };
+  return check(derivative, extended, options);
+}
+
+GradcheckReport gradcheck(const ParameterSet& parameters,
+                          const std::function<Variable(Tape&)>& loss,
+                          const GradcheckOptions& options) {
+  std::vector<Tensor> original;
+  for (const Parameter& p : parameters) original.push_back(p.value());
+  expect_float64(original);
+  const auto loss_now = [&] {
+    Tape tape;
+    return loss(tape).item();
+  };
+  const auto assign = [&](const std::vector<Tensor>& values) {
+    for (std::size_t i = 0; i < values.size(); ++i) parameters[i].assign(values[i]);
+  };
+  std::vector<Tensor> analytic;
+  {
+    Tape tape;
+    const Gradients g = gradients(loss(tape), parameters);
+    for (const Parameter& p : parameters) analytic.push_back(g[p]);
+  }
+  try {
+    std::vector<Comparison> all;
+    std::vector<Tensor> moved = original;
+    if (parameters.elements() > options.exhaustive_limit) {
+      all = along_directions(options, analytic,
+                             [&](const std::vector<Tensor>& direction, double step) {
+                               moved = original;
+                               for (std::size_t i = 0; i < moved.size(); ++i) {
+                                 move_by(moved[i], direction[i], step);
+                               }
+                               assign(moved);
+                               return loss_now();
+                             });
+      assign(original);
+      return judge(all, options, explain_direction);
+    }
+    for (std::size_t i = 0; i < original.size(); ++i) {
+      for (std::int64_t k = 0; k < original[i].size(); ++k) {
+        const auto at = [&](double x) {
+          moved[i].mutable_data<double>()[static_cast<std::size_t>(k)] = x;
+          parameters[i].assign(moved[i]);
+          return loss_now();
+        };
+        const double centre = original[i].at(k);
+        const double plus = at(centre + options.eps), minus = at(centre - options.eps);
+        moved[i] = original[i];
+        parameters[i].assign(original[i]);
+        all.push_back({i, k, analytic[i].at(k), (plus - minus) / (2 * options.eps)});
+      }
+    }
+    return judge(all, options, [&](const Comparison& c) {
+      return fmt::format("gradcheck: d loss / d {}[{}] is {:.9g} analytically, {:.9g} numerically; "
+                         "likely cause: {}",
+                         parameters[c.input].name(), c.element, c.analytic, c.numeric,
+                         likely_cause(all, c.input, original[c.input].shape()));
+    });
+  } catch (...) {
+    assign(original);
+    throw;
+  }
+}
+
+}  // namespace unroll

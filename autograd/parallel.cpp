@@ -1,0 +1,117 @@
+// Parallel: shards on TBB. The only file that knows TBB in autograd/.
+#include <unroll/autograd/parallel.h>
+
+#include <fmt/format.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <exception>
+#include <vector>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/random.h>
+
+namespace unroll {
+
+struct Parallel::Impl {
+  ParallelOptions options;
+  std::vector<Tape> tapes;
+  oneapi::tbb::task_arena arena;
+
+  /// Calls work(i) for i < count on the arena's threads; rethrows the error of the lowest i.
+  void for_each(int count, const std::function<void(int)>& work) {
+    std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
+    arena.execute([&] {
+      oneapi::tbb::parallel_for(
+          0, count, 1,
+          [&](int i) {
+            // Isolated: a thread that waits inside must not start another shard in the middle.
+            oneapi::tbb::this_task_arena::isolate([&] {
+              try {
+                work(i);
+              } catch (...) {
+                errors[static_cast<std::size_t>(i)] = std::current_exception();
+              }
+            });
+          },
+          oneapi::tbb::simple_partitioner());
+    });
+    for (const std::exception_ptr& error : errors) {
+      if (error) std::rethrow_exception(error);
+    }
+  }
+};
+
+Parallel::Parallel(ParallelOptions options) : impl_(std::make_unique<Impl>()) {
+  if (options.shards < 1 || options.threads < 0) {
+    throw ValueError(fmt::format(
+        "Parallel: got {} shards and {} threads; expected at least 1 shard, and 0 (all) or more "
+        "threads", options.shards, options.threads));
+  }
+  impl_->options = options;
+  for (int i = 0; i < options.shards; ++i) impl_->tapes.emplace_back(options.tape);
+  if (options.threads > 0) {
+    impl_->arena.initialize(options.threads);
+  } else {
+    impl_->arena.initialize();
+  }
+}
+
+Parallel::~Parallel() = default;
+Parallel::Parallel(Parallel&&) noexcept = default;
+Parallel& Parallel::operator=(Parallel&&) noexcept = default;
+
+int Parallel::shards() const { return impl_->options.shards; }
+
+void Parallel::run(const std::function<void(Tape& tape, int shard)>& work, std::uint64_t seed) {
+  impl_->for_each(shards(), [&](int shard) {
+    Tape& tape = impl_->tapes[static_cast<std::size_t>(shard)];
+    tape.reset(mix(seed, static_cast<std::uint64_t>(shard)));
+    work(tape, shard);
+  });
+}
+
+LossAndGradients Parallel::gradients(const ParameterSet& parameters, const ShardLoss& loss,
+                                     std::uint64_t seed) {
+  struct Part {
+    bool used = false;
+    double loss = 0;
+    Gradients gradients;
+  };
+  std::vector<Part> parts(static_cast<std::size_t>(shards()));
+  run(
+      [&](Tape& tape, int shard) {
+        const Variable shard_loss = loss(tape, shard);
+        if (!shard_loss.defined()) return;
+        Part& part = parts[static_cast<std::size_t>(shard)];
+        part.gradients = unroll::gradients(shard_loss, parameters);
+        part.loss = shard_loss.item();
+        part.used = true;
+      },
+      seed);
+
+  LossAndGradients total{0, Gradients(parameters)};
+  for (const Part& part : parts) total.loss += part.used ? part.loss : 0;
+  // Parameters side by side, shards in order: the same additions whatever the thread count.
+  impl_->for_each(static_cast<int>(parameters.size()), [&](int index) {
+    const auto i = static_cast<std::size_t>(index);
+    for (Part& part : parts) {
+      Gradient* const addend = part.used ? part.gradients.find(i) : nullptr;
+      if (addend == nullptr) continue;
+      if (total.gradients.find(i) == nullptr) {
+        total.gradients.set(i, std::move(*addend));
+      } else {
+        total.gradients.add(part.gradients, i);
+      }
+    }
+  });
+  return total;
+}
+
+LossAndGradients parallel_gradients(const ParameterSet& parameters, int shards,
+                                    const ShardLoss& loss, ParallelOptions options) {
+  options.shards = shards;
+  return Parallel(options).gradients(parameters, loss);
+}
+
+}  // namespace unroll

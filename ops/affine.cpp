@@ -1,0 +1,108 @@
+// affine    y = x W + b,   dx += dy W^T,   dW += x^T dy,   db += sum of dy over rows
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/ops/kernels/gemm.h>
+#include <unroll/ops/kernels/simd.h>
+#include <unroll/ops/linear_algebra.h>
+#include <unroll/ops/matmul.h>
+#include <unroll/ops/permute.h>
+#include <unroll/ops/reductions.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll {
+
+namespace {
+
+struct AffineAttributes {
+  bool transposed;  ///< W is stored as [o, i]
+};
+
+void add_row(float* y, const float* b, std::int64_t n) { simd().add_to(y, b, n); }
+void add_row(double* y, const double* b, std::int64_t n) {
+  for (std::int64_t j = 0; j < n; ++j) y[j] += b[j];
+}
+
+class Affine final : public Op {
+ public:
+  Affine() : Op("affine", {.accumulates = true}) {}
+
+  Type infer(const Signature& call) const override {
+    const bool transposed = call.attributes.as<AffineAttributes>().transposed;
+    const Type &x = call.input(0), &w = call.input(1), &b = call.input(2);
+    if (x.dtype != w.dtype || x.dtype != b.dtype || !is_floating(x.dtype)) {
+      throw DtypeError(fmt::format("x, W and b are {}, {} and {}; expected one floating dtype",
+                                   name_of(x.dtype), name_of(w.dtype), name_of(b.dtype)));
+    }
+    const bool ranks = x.shape.rank() == 2 && w.shape.rank() == 2 && b.shape.rank() == 1;
+    if (!ranks || x.shape[1] != w.shape[transposed ? 1 : 0] ||
+        b.shape[0] != w.shape[transposed ? 0 : 1]) {
+      throw ShapeError(fmt::format("x, W and b have shapes {}, {}{} and {}; expected [..., i], "
+                                   "[i, o] and [o]",
+                                   to_string(x.shape), to_string(w.shape),
+                                   transposed ? " transposed" : "", to_string(b.shape)));
+    }
+    return {x.dtype, Shape{x.shape[0], b.shape[0]}};
+  }
+
+  void run(const KernelCall& call) const override {
+    if (call.output.dtype() == Dtype::float32) return compute<float>(call);
+    compute<double>(call);
+  }
+
+  void derive(Derivation& d) const override {
+    const bool transposed = d.attributes<AffineAttributes>().transposed;
+    const Variable x = d.input(0), w = d.input(1), dy = d.cotangent();
+    if (d.wanted(0)) d.add(0, matmul(dy, w, {false, !transposed}));
+    if (d.wanted(1)) {
+      d.add(1, transposed ? matmul(dy, x, {true, false}) : matmul(x, dy, {true, false}));
+    }
+    if (d.wanted(2)) d.add(2, sum(dy, 0));
+  }
+
+  std::size_t attribute_bytes() const override { return sizeof(AffineAttributes); }
+
+ private:
+  template <class T>
+  static void compute(const KernelCall& call) {
+    const Shape &x = call.input(0).shape(), &y = call.output.shape();
+    T* const out = call.output.as<T>();
+    const T* const bias = call.input(2).as<T>();
+    for (std::int64_t i = 0; i < y[0]; ++i) {
+      T* const row = out + i * y[1];
+      if (call.accumulate) {
+        add_row(row, bias, y[1]);
+      } else {
+        std::copy_n(bias, y[1], row);
+      }
+    }
+    const GemmShape shape{y[0], y[1], x[1], false, call.attributes.as<AffineAttributes>().transposed};
+    gemm(shape, call.input(0).as<T>(), call.input(1).as<T>(), out, true);
+  }
+};
+
+const Affine kAffine;
+
+}  // namespace
+
+Variable affine(const Operand& x, const Operand& w, const Operand& b) {
+  const Shape shape = x.shape();
+  Variable plain;
+  const bool transposed = w.variable() != nullptr && is_transpose_of_last_axes(*w.variable(), plain);
+  const Operand weight = transposed ? w.with(plain) : w;
+  const AffineAttributes attributes{transposed};
+  if (shape.rank() == 2) return record(kAffine, {x, weight, b}, attributes);
+  if (shape.rank() == 0) {
+    throw ShapeError(fmt::format("{}: affine: x is a scalar; expected [..., i]",
+                                 to_string(x.where())));
+  }
+  const int last = shape.rank() - 1;
+  const Variable flat = reshape(x, Shape{shape.product(0, last), shape[last]});
+  const Variable y = record(kAffine, {x.with(flat), weight, b}, attributes);
+  return reshape(y, shape.with(last, y.shape()[1]));
+}
+
+}  // namespace unroll
