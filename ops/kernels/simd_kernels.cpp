@@ -20,7 +20,8 @@ void store(float* p, const Batch& x) { x.store_unaligned(p); }
 /// The first n < kWidth elements; the others repeat the first one, so that they raise nothing new.
 Batch load_part(const float* p, std::int64_t n) {
   alignas(64) float lanes[kWidth];
-  for (std::int64_t i = 0; i < kWidth; ++i) lanes[i] = p[i < n ? i : 0];
+  Batch(p[0]).store_aligned(lanes);
+  for (std::int64_t i = 1; i < n; ++i) lanes[i] = p[i];
   return Batch::load_aligned(lanes);
 }
 void store_part(float* p, const Batch& x, std::int64_t n) {
@@ -88,9 +89,9 @@ Batch binary(const Batch& a, const Batch& b) {
 template <Code code>
 void tile(const float* a, const float* b, const float* c, float* out, std::int64_t n) {
   if constexpr (code < Code::add) {
-    map1(a, out, n, unary<code>);
+    map1(a, out, n, [](const Batch& x) { return unary<code>(x); });
   } else if constexpr (code < Code::where) {
-    map2(a, b, out, n, binary<code>);
+    map2(a, b, out, n, [](const Batch& x, const Batch& y) { return binary<code>(x, y); });
   } else {
     const auto choose = [](const Batch& mask, const Batch& x, const Batch& y) {
       return xsimd::select(mask != Batch(0.0f), x, y);
