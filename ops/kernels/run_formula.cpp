@@ -112,7 +112,7 @@ class Runner {
            const std::array<std::int64_t, kMaxArguments>& steps) {
     for (std::size_t i = 0; i < inputs_.size(); ++i) {
       if (steps[i] != 0) continue;
-      T number;
+      T number = 0;
       read_as(inputs_[i].data, inputs_[i].dtype(), starts[i], 1, &number);
       std::fill_n(operands_[i], std::min(n, kTile), number);
     }

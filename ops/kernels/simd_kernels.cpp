@@ -17,6 +17,14 @@ constexpr std::int64_t kWidth = static_cast<std::int64_t>(Batch::size);
 Batch load(const float* p) { return Batch::load_unaligned(p); }
 void store(float* p, const Batch& x) { x.store_unaligned(p); }
 
+float sum_lanes(const Batch& x) {
+#if XSIMD_VERSION_MAJOR >= 9
+  return xsimd::reduce_add(x);
+#else
+  return xsimd::hadd(x);
+#endif
+}
+
 /// The first n < kWidth elements; the others repeat the first one, so that they raise nothing new.
 Batch load_part(const float* p, std::int64_t n) {
   alignas(64) float lanes[kWidth];
@@ -127,7 +135,7 @@ float reduce_sum(std::int64_t n, Term term, float rest_sum) {
     s3 += term(i + 3 * kWidth);
   }
   for (; i + kWidth <= n; i += kWidth) s0 += term(i);
-  return xsimd::hadd((s0 + s1) + (s2 + s3)) + rest_sum;
+  return sum_lanes((s0 + s1) + (s2 + s3)) + rest_sum;
 }
 
 float sum(const float* x, std::int64_t n) {
@@ -168,7 +176,7 @@ float exp_shifted(const float* x, float shift, float* out, std::int64_t n) {
     if (out != nullptr) store(out + i, y);
     total += y;
   }
-  float result = xsimd::hadd(total);
+  float result = sum_lanes(total);
   if (i < n) {
     alignas(64) float lanes[kWidth];
     xsimd::exp(load_part(x + i, n - i) - offset).store_aligned(lanes);
