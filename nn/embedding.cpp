@@ -1,0 +1,45 @@
+// Embedding: the table and the lookup.
+#include <unroll/nn/embedding.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <unroll/autograd/error.h>
+
+namespace unroll::nn {
+
+namespace {
+
+Scope::Initializer normal_but_zero_row(std::int32_t row) {
+  return [row](const Shape& shape, std::uint64_t seed) {
+    Tensor result = init::normal()(shape, seed);
+    const auto width = static_cast<std::size_t>(shape[1]);
+    std::ranges::fill(
+        result.mutable_data<double>().subspan(static_cast<std::size_t>(row) * width, width), 0.0);
+    return result;
+  };
+}
+
+}  // namespace
+
+Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
+                     const EmbeddingOptions& options)
+    : padding_idx(options.padding_idx) {
+  if (padding_idx && (*padding_idx < 0 || *padding_idx >= count)) {
+    throw ValueError(
+        fmt::format("Embedding: padding_idx is {}; expected 0 to {}", *padding_idx, count - 1));
+  }
+  weight = scope.parameter("weight", {count, width},
+                           padding_idx ? normal_but_zero_row(*padding_idx) : init::normal());
+}
+
+Variable Embedding::operator()(const Variable& ids, std::source_location at) const {
+  const Variable vectors = rows(Operand(weight, at), Operand(ids, at));
+  if (!padding_idx) return vectors;
+  const Variable is_token = not_equal(ids, static_cast<double>(*padding_idx));
+  const Shape shape = ids.shape();
+  return where(reshape(is_token, shape.inserted(shape.rank(), 1)), vectors, 0.0);
+}
+
+}  // namespace unroll::nn

@@ -1,0 +1,33 @@
+// Embedding    y = the row of W that an id names
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include <unroll/nn/init.h>
+#include <unroll/nn/parameter.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/indexing.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+struct EmbeddingOptions {
+  /// This id stands for no token: its vector is zero and stays zero, for it gets no gradient.
+  std::optional<std::int32_t> padding_idx = std::nullopt;
+};
+
+/// A table weight [count, width] of vectors, at first standard normal.
+struct Embedding {
+  Parameter weight;
+  std::optional<std::int32_t> padding_idx;
+
+  Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
+            const EmbeddingOptions& options = {});
+
+  /// int32 ids [...] -> [..., width]. An id outside [0, count) throws ValueError when computed.
+  Variable operator()(const Variable& ids,
+                      std::source_location at = std::source_location::current()) const;
+};
+
+}  // namespace unroll::nn

@@ -1,0 +1,43 @@
+// GRUCell    [r, z, n] of the input: W_ih x + b_ih;  of the state: W_hh h + b_hh
+//            n = tanh(n_x + sigmoid(r_x + r_h) n_h)
+//            h' = n + sigmoid(z_x + z_h) (h - n)      (Cho et al. 2014, reset after the product)
+#pragma once
+
+#include <unroll/nn/recurrent_weights.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+struct GRUCellOptions {
+  RecurrentWeightOptions weights = {};
+};
+
+/// Gated recurrent unit. Parameters, first values and equations are PyTorch's.
+struct GRUCell {
+  using Options = GRUCellOptions;
+  RecurrentWeights weights;
+
+  GRUCell(const Scope& scope, std::int64_t in, std::int64_t hidden, const Options& options = {})
+      : weights(scope, 3, in, hidden, options.weights) {}
+
+  Variable initial_state(const Variable& like, std::int64_t batch) const {
+    return weights.zeros(like, batch);
+  }
+
+  /// x [B, in], h [B, hidden] -> [B, hidden]
+  Variable step(const Variable& x, const Variable& h) const {
+    return step_projected(project(x), h);
+  }
+
+  Variable project(const Variable& x) const { return weights.from_input(x); }
+  Variable step_projected(const Variable& projected, const Variable& h) const {
+    const auto x_gates = split(projected, 3, -1), h_gates = split(weights.from_hidden(h), 3, -1);
+    const Variable reset = sigmoid(x_gates[0] + h_gates[0]);
+    const Variable keep = sigmoid(x_gates[1] + h_gates[1]);
+    const Variable candidate = tanh(x_gates[2] + reset * h_gates[2]);
+    return candidate + keep * (h - candidate);
+  }
+};
+
+}  // namespace unroll::nn

@@ -1,0 +1,89 @@
+// Checks and masks.
+#include <unroll/nn/lengths.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <unroll/autograd/error.h>
+#include <unroll/nn/parameter.h>
+#include <unroll/nn/state.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+Lengths::Lengths(const Tensor& lengths) {
+  if (lengths.shape().rank() != 1) {
+    throw ShapeError(
+        fmt::format("Lengths: got shape {}; expected [batch]", to_string(lengths.shape())));
+  }
+  const auto values = lengths.data<std::int32_t>();
+  values_.emplace(values.begin(), values.end());
+}
+
+void Lengths::check(std::int64_t batch, std::int64_t steps) const {
+  if (!values_) return;
+  if (static_cast<std::int64_t>(values_->size()) != batch) {
+    throw ShapeError(fmt::format("got {} lengths for a batch of {}; expected one per sequence",
+                                 values_->size(), batch));
+  }
+  for (std::size_t b = 0; b < values_->size(); ++b) {
+    if ((*values_)[b] < 0 || (*values_)[b] > steps) {
+      throw ValueError(
+          fmt::format("length {} of sequence {}; expected 0 to {}", (*values_)[b], b, steps));
+    }
+  }
+}
+
+Tensor length_mask(const Lengths& lengths, std::int64_t steps) {
+  const std::vector<std::int32_t> values = lengths.values();
+  const auto batch = static_cast<std::int64_t>(values.size());
+  lengths.check(batch, steps);
+  Tensor mask(Shape{batch, steps}, Dtype::bool_);
+  const auto out = mask.mutable_data<bool>();
+  for (std::int64_t b = 0; b < batch; ++b) {
+    std::ranges::fill(out.subspan(static_cast<std::size_t>(b * steps),
+                                  static_cast<std::size_t>(values[static_cast<std::size_t>(b)])),
+                      true);
+  }
+  return mask;
+}
+
+Sequences::Sequences(const Variable& x, const Lengths& lengths, bool batch_first) {
+  if (x.shape().rank() < 2) {
+    throw ShapeError(fmt::format("the inputs have shape {}; expected [{}, ...]",
+                                 to_string(x.shape()),
+                                 batch_first ? "batch, time" : "time, batch"));
+  }
+  steps_ = batch_first ? transpose(x, 0, 1) : x;
+  const std::int64_t count = step_count();
+  lengths.check(batch(), count);
+  shortest_ = count;
+  const std::vector<std::int32_t> values = lengths.values();
+  if (!values.empty()) shortest_ = *std::ranges::min_element(values);
+  if (shortest_ == count) return;
+
+  Tensor mask(Shape{count, batch()}, Dtype::bool_);
+  const auto out = mask.mutable_data<bool>();
+  for (std::size_t t = 0; t < static_cast<std::size_t>(count); ++t) {
+    for (std::size_t b = 0; b < values.size(); ++b) {
+      out[t * values.size() + b] = t < static_cast<std::size_t>(values[b]);
+    }
+  }
+  mask_ = input_like(x, std::move(mask));
+  if (!is_floating(x.dtype())) return;
+  Shape broad = mask_.shape();
+  while (broad.rank() < steps_.shape().rank()) broad = broad.inserted(broad.rank(), 1);
+  steps_ = where(reshape(mask_, broad), steps_, 0.0);
+}
+
+Variable Sequences::mask_at(std::int64_t t) const { return select(mask_, 0, t); }
+
+Sequences Sequences::with(const Variable& steps) const {
+  Sequences result = *this;
+  result.steps_ = steps;
+  return result;
+}
+
+}  // namespace unroll::nn

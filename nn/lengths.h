@@ -1,0 +1,63 @@
+// Lengths of the sequences of a padded batch, and the masks that follow from them.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <vector>
+
+#include <unroll/autograd/tape.h>
+
+namespace unroll::nn {
+
+/// How many steps of each sequence of a batch are real. Made from a list or from int32 [batch];
+/// made from nothing it means that all sequences are full.
+class Lengths {
+ public:
+  Lengths() = default;
+  Lengths(std::vector<std::int32_t> lengths) : values_(std::move(lengths)) {}  // NOLINT
+  Lengths(std::initializer_list<std::int32_t> lengths) : values_(lengths) {}
+  /// Throws DtypeError unless int32, ShapeError unless [batch].
+  Lengths(const Tensor& lengths);  // NOLINT(google-explicit-constructor)
+  /// Reads the value now. Throws as above.
+  Lengths(const Variable& lengths) : Lengths(lengths.value()) {}  // NOLINT
+
+  bool given() const { return values_.has_value(); }
+  /// Empty if not given.
+  std::vector<std::int32_t> values() const { return values_.value_or(std::vector<std::int32_t>()); }
+  /// Throws ShapeError unless there is one per sequence, ValueError unless all are in [0, steps].
+  void check(std::int64_t batch, std::int64_t steps) const;
+
+ private:
+  std::optional<std::vector<std::int32_t>> values_;
+};
+
+/// bool [batch, steps]: true at the real steps. Throws ValueError for a length outside [0, steps].
+Tensor length_mask(const Lengths& lengths, std::int64_t steps);
+
+/// A batch of sequences ready to be walked over: time first, and whatever the padded steps hold
+/// replaced by zeros, so that not even a NaN there can reach a weight's gradient.
+class Sequences {
+ public:
+  /// x [T, B, ...], or [B, T, ...] if `batch_first`. Throws as Lengths::check, and ShapeError
+  /// unless there are two axes or more. If no sequence is short, nothing is recorded for masks.
+  Sequences(const Variable& x, const Lengths& lengths, bool batch_first);
+
+  /// [T, B, ...]
+  const Variable& steps() const { return steps_; }
+  std::int64_t step_count() const { return steps_.shape()[0]; }
+  std::int64_t batch() const { return steps_.shape()[1]; }
+  /// True if some sequence has ended before step t.
+  bool ragged_at(std::int64_t t) const { return t >= shortest_; }
+  /// bool [B]: which sequences have a step t. Only where ragged_at(t).
+  Variable mask_at(std::int64_t t) const;
+  /// The same lengths over other steps [T, B, ...], which are zero where padded.
+  Sequences with(const Variable& steps) const;
+
+ private:
+  Variable steps_;
+  Variable mask_;  ///< bool [T, B]; undefined if no sequence is short
+  std::int64_t shortest_ = 0;
+};
+
+}  // namespace unroll::nn

@@ -1,0 +1,46 @@
+// Linear    y = x W^T + b
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include <unroll/nn/init.h>
+#include <unroll/nn/parameter.h>
+#include <unroll/ops/linear_algebra.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+/// x [..., in] times the transpose of weight [out, in], plus bias [out] if it is defined:
+/// [..., out]. Throws ShapeError if the extents do not fit.
+inline Variable linear(const Variable& x, const Parameter& weight, const Parameter& bias = {},
+                       std::source_location at = std::source_location::current()) {
+  const Variable transposed = transpose(use_like(x, weight));
+  const Operand input(x, at);
+  return bias.defined() ? affine(input, transposed, bias) : matmul(input, transposed);
+}
+
+struct LinearOptions {
+  bool bias = true;
+};
+
+/// A layer of PyTorch's name, parameters and first values: weight [out, in] and bias [out], both
+/// uniform in +-1/sqrt(in).
+struct Linear {
+  Parameter weight, bias;  ///< bias is undefined if the options say so
+
+  Linear(const Scope& scope, std::int64_t in, std::int64_t out, const LinearOptions& options = {}) {
+    const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(in, 1)));
+    weight = scope.parameter("weight", {out, in}, init::uniform(-bound, bound));
+    if (options.bias) bias = scope.parameter("bias", {out}, init::uniform(-bound, bound));
+  }
+
+  /// x [..., in] -> [..., out]
+  Variable operator()(const Variable& x,
+                      std::source_location at = std::source_location::current()) const {
+    return linear(x, weight, bias, at);
+  }
+};
+
+}  // namespace unroll::nn

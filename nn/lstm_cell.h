@@ -1,0 +1,62 @@
+// LSTMCell    [i, f, g, o] = W_ih x + b_ih + W_hh h + b_hh
+//             c' = sigmoid(f) c + sigmoid(i) tanh(g)
+//             h' = sigmoid(o) tanh(c')        (Hochreiter and Schmidhuber 1997, Gers et al. 2000)
+#pragma once
+
+#include <optional>
+
+#include <unroll/nn/recurrent_weights.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+struct LSTMCellOptions {
+  /// The forget gate's first bias, 1 say, so that the cell remembers before it has learnt to.
+  std::optional<double> forget_bias = std::nullopt;
+  RecurrentWeightOptions weights = {};
+};
+
+/// Long short-term memory. Parameters, first values and equations are PyTorch's.
+struct LSTMCell {
+  using Options = LSTMCellOptions;
+  struct State {
+    Variable h, c;
+  };
+  RecurrentWeights weights;
+
+  LSTMCell(const Scope& scope, std::int64_t in, std::int64_t hidden, const Options& options = {})
+      : weights(scope, 4, in, hidden, with_forget_bias(options, hidden)) {}
+
+  State initial_state(const Variable& like, std::int64_t batch) const {
+    return {weights.zeros(like, batch), weights.zeros(like, batch)};
+  }
+
+  /// x [B, in], h and c [B, hidden]
+  State step(const Variable& x, const State& state) const {
+    return step_projected(project(x), state);
+  }
+
+  Variable project(const Variable& x) const { return weights.from_input(x); }
+  State step_projected(const Variable& projected, const State& state) const {
+    const auto gates = split(projected + weights.from_hidden(state.h), 4, -1);
+    const Variable i = sigmoid(gates[0]), f = sigmoid(gates[1]);
+    const Variable g = tanh(gates[2]), o = sigmoid(gates[3]);
+    const Variable c = f * state.c + i * g;
+    return {o * tanh(c), c};
+  }
+
+ private:
+  /// The two biases add up: one gets the value, the other 0.
+  static RecurrentWeightOptions with_forget_bias(const Options& options, std::int64_t hidden) {
+    RecurrentWeightOptions weights = options.weights;
+    if (!options.forget_bias) return weights;
+    const auto usual = RecurrentWeights::usual(hidden);
+    weights.bias_ih =
+        init::forget_bias(*options.forget_bias, weights.bias_ih ? weights.bias_ih : usual);
+    weights.bias_hh = init::forget_bias(0, weights.bias_hh ? weights.bias_hh : usual);
+    return weights;
+  }
+};
+
+}  // namespace unroll::nn

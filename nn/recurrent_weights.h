@@ -1,0 +1,56 @@
+// The four parameters that the built-in cells have in common.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include <unroll/nn/linear.h>
+#include <unroll/nn/parameter.h>
+
+namespace unroll::nn {
+
+/// Empty initialisers stand for PyTorch's: uniform in +-1/sqrt(hidden).
+struct RecurrentWeightOptions {
+  std::string suffix = {};  ///< of the parameters' names: "_l0" gives "weight_ih_l0"
+  Scope::Initializer weight_ih = {};
+  Scope::Initializer weight_hh = {};
+  Scope::Initializer bias_ih = {};
+  Scope::Initializer bias_hh = {};
+};
+
+/// weight_ih [gates * hidden, in], weight_hh [gates * hidden, hidden] and two biases
+/// [gates * hidden]: the rows of each gate follow those of the gate before it.
+struct RecurrentWeights {
+  std::int64_t hidden = 0;
+  Parameter weight_ih, weight_hh, bias_ih, bias_hh;
+
+  RecurrentWeights(const Scope& scope, std::int64_t gates, std::int64_t in,
+                   std::int64_t hidden_size, const RecurrentWeightOptions& options)
+      : hidden(hidden_size) {
+    const auto create = [&](const char* name, const Shape& shape, const Scope::Initializer& own) {
+      return scope.parameter(name + options.suffix, shape, own ? own : usual(hidden));
+    };
+    weight_ih = create("weight_ih", {gates * hidden, in}, options.weight_ih);
+    weight_hh = create("weight_hh", {gates * hidden, hidden}, options.weight_hh);
+    bias_ih = create("bias_ih", {gates * hidden}, options.bias_ih);
+    bias_hh = create("bias_hh", {gates * hidden}, options.bias_hh);
+  }
+
+  /// PyTorch's first values.
+  static Scope::Initializer usual(std::int64_t size) {
+    const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(size, 1)));
+    return init::uniform(-bound, bound);
+  }
+
+  /// x W_ih^T + b_ih
+  Variable from_input(const Variable& x) const { return linear(x, weight_ih, bias_ih); }
+  /// h W_hh^T + b_hh
+  Variable from_hidden(const Variable& h) const { return linear(h, weight_hh, bias_hh); }
+  Variable zeros(const Variable& like, std::int64_t batch) const {
+    return zeros_like(like, {batch, hidden});
+  }
+};
+
+}  // namespace unroll::nn

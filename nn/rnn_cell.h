@@ -1,0 +1,41 @@
+// RNNCell    h' = tanh(W_ih x + b_ih + W_hh h + b_hh)                            (Elman 1990)
+#pragma once
+
+#include <unroll/nn/recurrent_weights.h>
+#include <unroll/ops/elementwise.h>
+
+namespace unroll::nn {
+
+enum class RNNActivation : std::uint8_t { tanh, relu };
+
+struct RNNCellOptions {
+  RNNActivation activation = RNNActivation::tanh;
+  RecurrentWeightOptions weights = {};
+};
+
+/// The simplest cell. Parameters, first values and equations are PyTorch's.
+struct RNNCell {
+  using Options = RNNCellOptions;
+  RecurrentWeights weights;
+  RNNActivation activation;
+
+  RNNCell(const Scope& scope, std::int64_t in, std::int64_t hidden, const Options& options = {})
+      : weights(scope, 1, in, hidden, options.weights), activation(options.activation) {}
+
+  Variable initial_state(const Variable& like, std::int64_t batch) const {
+    return weights.zeros(like, batch);
+  }
+
+  /// x [B, in], h [B, hidden] -> [B, hidden]
+  Variable step(const Variable& x, const Variable& h) const {
+    return step_projected(project(x), h);
+  }
+
+  Variable project(const Variable& x) const { return weights.from_input(x); }
+  Variable step_projected(const Variable& projected, const Variable& h) const {
+    const Variable sum = projected + weights.from_hidden(h);
+    return activation == RNNActivation::tanh ? tanh(sum) : relu(sum);
+  }
+};
+
+}  // namespace unroll::nn

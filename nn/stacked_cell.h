@@ -1,0 +1,44 @@
+// StackedCell: cells on top of each other as one cell, for what goes on step by step (decoders).
+// Over whole sequences StackedRNN does the same and faster.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <unroll/autograd/error.h>
+#include <unroll/nn/cell.h>
+#include <unroll/ops/dropout.h>
+
+namespace unroll::nn {
+
+/// Each cell's output, through dropout, is the input of the next. The state is the list of the
+/// cells' states, the output that of the last cell. Throws ValueError if there is no cell.
+template <RecurrentCell Cell>
+struct StackedCell {
+  std::vector<Cell> cells;
+  double dropout_rate;
+
+  explicit StackedCell(std::vector<Cell> layers, double dropout = 0)
+      : cells(std::move(layers)), dropout_rate(dropout) {
+    if (cells.empty()) throw ValueError("StackedCell: got no cells; expected at least one");
+  }
+
+  std::vector<StateOf<Cell>> initial_state(const Variable& like, std::int64_t batch) const {
+    std::vector<StateOf<Cell>> states;
+    for (const Cell& cell : cells) states.push_back(cell.initial_state(like, batch));
+    return states;
+  }
+
+  std::vector<StateOf<Cell>> step(const Variable& x,
+                                  const std::vector<StateOf<Cell>>& states) const {
+    std::vector<StateOf<Cell>> next;
+    for (std::size_t layer = 0; layer < cells.size(); ++layer) {
+      const Variable input = layer == 0 ? x : dropout(output_of(next.back()), dropout_rate);
+      next.push_back(cells[layer].step(input, states.at(layer)));
+    }
+    return next;
+  }
+};
+
+}  // namespace unroll::nn

@@ -1,0 +1,203 @@
+// States of recurrent cells. A state is a Variable, a std::vector of states, or a plain struct of
+// up to eight states: `struct State { Variable h, c; };` needs nothing else. The functions here
+// see the Variables inside of any of them, in order of declaration.
+#pragma once
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <unroll/autograd/tape.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+namespace detail {
+
+inline constexpr int kMaxMembers = 8;
+
+/// Stands for a member of any type in an aggregate's braces.
+struct AnyMember {
+  template <class T>
+  operator T() const;  // NOLINT(google-explicit-constructor): never called
+};
+
+template <class T, std::size_t... I>
+constexpr bool has_members(std::index_sequence<I...>) {
+  return requires { T{(static_cast<void>(I), AnyMember{})...}; };
+}
+
+/// The number of members of the aggregate T: the most initialisers that it takes.
+template <class T, std::size_t N = kMaxMembers + 1>
+constexpr std::size_t member_count() {
+  if constexpr (N == 0) {
+    return 0;
+  } else if constexpr (has_members<T>(std::make_index_sequence<N>())) {
+    return N;
+  } else {
+    return member_count<T, N - 1>();
+  }
+}
+
+/// References to the members of an aggregate, as a tuple.
+template <class S>
+constexpr auto members(S& s) {
+  constexpr std::size_t kCount = member_count<std::remove_const_t<S>>();
+  if constexpr (kCount == 1) {
+    auto& [a] = s;
+    return std::tie(a);
+  } else if constexpr (kCount == 2) {
+    auto& [a, b] = s;
+    return std::tie(a, b);
+  } else if constexpr (kCount == 3) {
+    auto& [a, b, c] = s;
+    return std::tie(a, b, c);
+  } else if constexpr (kCount == 4) {
+    auto& [a, b, c, d] = s;
+    return std::tie(a, b, c, d);
+  } else if constexpr (kCount == 5) {
+    auto& [a, b, c, d, e] = s;
+    return std::tie(a, b, c, d, e);
+  } else if constexpr (kCount == 6) {
+    auto& [a, b, c, d, e, f] = s;
+    return std::tie(a, b, c, d, e, f);
+  } else if constexpr (kCount == 7) {
+    auto& [a, b, c, d, e, f, g] = s;
+    return std::tie(a, b, c, d, e, f, g);
+  } else {
+    auto& [a, b, c, d, e, f, g, h] = s;
+    return std::tie(a, b, c, d, e, f, g, h);
+  }
+}
+
+template <class T>
+inline constexpr bool is_vector = false;
+template <class T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+
+template <class S>
+constexpr bool is_state();
+
+template <class... Members>
+constexpr bool are_states(std::type_identity<std::tuple<Members...>>) {
+  return (is_state<std::remove_cvref_t<Members>>() && ...);
+}
+
+template <class S>
+constexpr bool is_state() {
+  if constexpr (std::is_same_v<S, Variable>) {
+    return true;
+  } else if constexpr (is_vector<S>) {
+    return is_state<typename S::value_type>();
+  } else if constexpr (std::is_class_v<S> && std::is_aggregate_v<S>) {
+    constexpr std::size_t kCount = member_count<S>();
+    if constexpr (kCount >= 1 && kCount <= kMaxMembers) {
+      return are_states(std::type_identity<decltype(members(std::declval<S&>()))>());
+    }
+    return false;
+  } else {
+    return false;
+  }
+}
+
+}  // namespace detail
+
+/// A Variable, a std::vector of states or a plain struct of one to eight states.
+template <class S>
+concept State = detail::is_state<S>();
+
+/// Calls f(variable) for every Variable of the state.
+template <class S, class F>
+requires State<std::remove_const_t<S>>
+void for_each_variable(S& state, F&& f) {
+  if constexpr (std::is_same_v<std::remove_const_t<S>, Variable>) {
+    f(state);
+  } else if constexpr (detail::is_vector<std::remove_const_t<S>>) {
+    for (auto& element : state) for_each_variable(element, f);
+  } else {
+    std::apply([&](auto&... member) { (for_each_variable(member, f), ...); },
+               detail::members(state));
+  }
+}
+
+/// The state with f(variable) in place of every Variable.
+template <State S, class F>
+S map_state(S state, F&& f) {
+  for_each_variable(state, [&](Variable& variable) { variable = f(std::as_const(variable)); });
+  return state;
+}
+
+/// The Variables of the state, as a list.
+template <State S>
+std::vector<Variable> state_variables(const S& state) {
+  std::vector<Variable> variables;
+  for_each_variable(state, [&](const Variable& variable) { variables.push_back(variable); });
+  return variables;
+}
+
+/// f(a, b) for every Variable of one state and its counterpart in another of the same form.
+template <State S, class F>
+S map_states(S a, const S& b, F&& f) {
+  const std::vector<Variable> others = state_variables(b);
+  std::size_t i = 0;
+  return map_state(std::move(a),
+                   [&](const Variable& variable) { return f(variable, others[i++]); });
+}
+
+/// The same values, through which no gradient flows: where back-propagation is to be cut.
+template <State S>
+S detached(const S& state) {
+  return map_state(state, [](const Variable& variable) { return detach(variable); });
+}
+
+/// For every row of the batch the state `a` where mask [batch] is true, else `b`.
+template <State S>
+S where_rows(const Variable& mask, const S& a, const S& b) {
+  return map_states(a, b, [&](const Variable& x, const Variable& y) {
+    Shape shape = mask.shape();
+    while (shape.rank() < x.shape().rank()) shape = shape.inserted(shape.rank(), 1);
+    return where(shape.rank() == 1 ? mask : reshape(mask, shape), x, y);
+  });
+}
+
+/// What a cell in this state tells the outside: state.output() if there is such a function, else
+/// the first Variable; of a std::vector, which holds the layers of a stack, that of the last one.
+template <State S>
+Variable output_of(const S& state) {
+  if constexpr (std::is_same_v<S, Variable>) {
+    return state;
+  } else if constexpr (requires { Variable(state.output()); }) {
+    return state.output();
+  } else if constexpr (detail::is_vector<S>) {
+    return output_of(state.back());
+  } else {
+    return output_of(std::get<0>(detail::members(state)));
+  }
+}
+
+/// The values of a state, to go on from on another tape or after a reset.
+template <State S>
+class Carried {
+ public:
+  /// Computes the values, in one run.
+  explicit Carried(const S& state) : form_(state) {
+    const std::vector<Variable> variables = state_variables(state);
+    evaluate(variables);
+    for (const Variable& variable : variables) values_.push_back(variable.value());
+  }
+  /// The state as inputs of `tape`.
+  S on(Tape& tape) const {
+    std::size_t i = 0;
+    return map_state(form_, [&](const Variable&) { return tape.input(values_[i++]); });
+  }
+  const std::vector<Tensor>& values() const { return values_; }
+
+ private:
+  S form_;
+  std::vector<Tensor> values_;
+};
+
+}  // namespace unroll::nn

@@ -1,0 +1,149 @@
+// unroll: a cell, step by step over a batch of sequences. Everything a recurrent layer knows about
+// time is here: directions, lengths, padding, and the input products of all steps done at once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <source_location>
+#include <vector>
+
+#include <unroll/autograd/blame.h>
+#include <unroll/nn/cell.h>
+#include <unroll/nn/lengths.h>
+#include <unroll/nn/parameter.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+template <State S>
+struct UnrollOptions {
+  /// Real steps per sequence. A padded step keeps the state, its output is exactly 0, and nothing
+  /// it holds, NaN included, has any influence; its gradient is exactly 0.
+  Lengths lengths = {};
+  /// From the last real step of each sequence to its first; outputs stay at their steps.
+  bool reverse = false;
+  /// Inputs and outputs are [B, T, ...] instead of [T, B, ...].
+  bool batch_first = false;
+  /// If absent, the cell's own.
+  std::optional<S> initial_state = std::nullopt;
+};
+
+template <State S>
+struct Unrolled {
+  Variable outputs;  ///< [T, B, ...], or [B, T, ...] if batch_first
+  S last;            ///< after the last step of each sequence, or the initial state if it has none
+};
+
+template <State S>
+struct UnrolledSteps {
+  std::vector<Variable> outputs;  ///< T times [B, ...]
+  S last;
+};
+
+namespace detail {
+
+/// The loop over time. `x` is the cell's own input.
+template <RecurrentCell Cell>
+UnrolledSteps<StateOf<Cell>> walk(const Cell& cell, const Sequences& x, bool reverse,
+                                  const std::optional<StateOf<Cell>>& initial_state) {
+  const std::int64_t count = x.step_count();
+  UnrolledSteps<StateOf<Cell>> result{
+      std::vector<Variable>(static_cast<std::size_t>(count)),
+      initial_state ? *initial_state : cell.initial_state(x.steps(), x.batch())};
+  Variable inputs = x.steps();
+  if constexpr (ProjectingCell<Cell>) inputs = cell.project(inputs);
+  for (std::int64_t k = 0; k < count; ++k) {
+    const std::int64_t t = reverse ? count - 1 - k : k;
+    const auto step = [&](const Variable& input) -> StateOf<Cell> {
+      if constexpr (ProjectingCell<Cell>)
+        return cell.step_projected(input, result.last);
+      else
+        return cell.step(input, result.last);
+    };
+    StateOf<Cell> next = step(select(inputs, 0, t));
+    Variable& output = result.outputs[static_cast<std::size_t>(t)];
+    output = output_of(next);
+    if (x.ragged_at(t)) {
+      const Variable mask = x.mask_at(t);
+      output = where_rows(mask, output, zeros_like(output, output.shape()));
+      next = where_rows(mask, next, result.last);
+    }
+    result.last = std::move(next);
+  }
+  return result;
+}
+
+/// The outputs of a walk as one variable; of no steps, with the shape that steps would have had.
+template <State S>
+Variable joined(const UnrolledSteps<S>& walked, bool batch_first) {
+  const int time_axis = batch_first ? 1 : 0;
+  if (!walked.outputs.empty()) return stack(walked.outputs, time_axis);
+  const Variable output = output_of(walked.last);
+  return zeros_like(output, output.shape().inserted(time_axis, 0));
+}
+
+}  // namespace detail
+
+/// Walks `cell` over inputs [T, B, ...]: returns the state of each sequence at its end, and the
+/// outputs of all steps. Any T and B will do, 0 included, and any lengths up to T. Throws
+/// ShapeError or ValueError for lengths that do not fit, and what the cell throws, with the
+/// caller's line in front.
+template <RecurrentCell Cell>
+Unrolled<StateOf<Cell>> unroll(const Cell& cell, const Variable& inputs,
+                               const UnrollOptions<StateOf<Cell>>& options = {},
+                               std::source_location at = std::source_location::current()) {
+  return blame(Location::from(at), "unroll", [&] {
+    const Sequences x(inputs, options.lengths, options.batch_first);
+    auto walked = detail::walk(cell, x, options.reverse, options.initial_state);
+    return Unrolled<StateOf<Cell>>{detail::joined(walked, options.batch_first),
+                                   std::move(walked.last)};
+  });
+}
+
+/// The same with the outputs as a list, for what goes on step by step.
+template <RecurrentCell Cell>
+UnrolledSteps<StateOf<Cell>> unroll_steps(
+    const Cell& cell, const Variable& inputs, const UnrollOptions<StateOf<Cell>>& options = {},
+    std::source_location at = std::source_location::current()) {
+  return blame(Location::from(at), "unroll_steps", [&] {
+    const Sequences x(inputs, options.lengths, options.batch_first);
+    return detail::walk(cell, x, options.reverse, options.initial_state);
+  });
+}
+
+template <State Forward, State Backward>
+struct BidirectionalOptions {
+  Lengths lengths = {};
+  bool batch_first = false;
+  std::optional<Forward> forward_state = std::nullopt;
+  std::optional<Backward> backward_state = std::nullopt;
+};
+
+template <State Forward, State Backward>
+struct Bidirectional {
+  Variable outputs;   ///< forward and backward side by side: [T, B, H + H']
+  Forward forward;    ///< after the last step
+  Backward backward;  ///< after the first step
+};
+
+/// Walks one cell forwards and another backwards, each sequence within its own length; options and
+/// errors as for unroll. Outputs are joined along the last axis.
+template <RecurrentCell Forward, RecurrentCell Backward>
+Bidirectional<StateOf<Forward>, StateOf<Backward>> bidirectional(
+    const Forward& forward, const Backward& backward, const Variable& inputs,
+    const BidirectionalOptions<StateOf<Forward>, StateOf<Backward>>& options = {},
+    std::source_location at = std::source_location::current()) {
+  return blame(Location::from(at), "bidirectional", [&] {
+    const Sequences x(inputs, options.lengths, options.batch_first);
+    auto ahead = detail::walk(forward, x, false, options.forward_state);
+    auto back = detail::walk(backward, x, true, options.backward_state);
+    return Bidirectional<StateOf<Forward>, StateOf<Backward>>{
+        concat(
+            {detail::joined(ahead, options.batch_first), detail::joined(back, options.batch_first)},
+            -1),
+        std::move(ahead.last), std::move(back.last)};
+  });
+}
+
+}  // namespace unroll::nn
