@@ -6,6 +6,7 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/ops/elementwise.h>
 #include <unroll/ops/kernels/gemm.h>
 #include <unroll/ops/linear_algebra.h>
 #include <unroll/ops/matmul.h>
