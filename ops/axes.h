@@ -1,6 +1,7 @@
 // Axes: which axes of a shape an op works on, as callers write them.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <string_view>
@@ -14,7 +15,9 @@ namespace unroll {
 class Axes {
  public:
   Axes() = default;  ///< all axes
-  Axes(int axis) : list_{axis}, all_(false) {}  // NOLINT(google-explicit-constructor)
+  /// Whole numbers only: in max(x, 0.5) the number is an operand.
+  template <std::integral I>
+  Axes(I axis) : list_{static_cast<int>(axis)}, all_(false) {}  // NOLINT(google-explicit-*)
   Axes(std::initializer_list<int> axes) : list_(axes), all_(false) {}
 
   /// Bit k is set if axis k is meant. Throws ShapeError for an axis that `shape` does not have,

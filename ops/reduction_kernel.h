@@ -1,12 +1,37 @@
-// Walks the rows of an array in the pattern of a reduction. Internal to ops/.
+// What reductions over axes share: attributes, types, and the walk over an array. Internal to ops/.
 #pragma once
+
+#include <fmt/format.h>
 
 #include <array>
 #include <cstdint>
 
-#include <unroll/autograd/shape.h>
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/op.h>
+#include <unroll/ops/axes.h>
 
 namespace unroll {
+
+/// The attributes of a reduction. No padding: attributes are compared bytewise.
+struct Reduction {
+  std::uint32_t mask;     ///< bit k is set if axis k is reduced
+  std::uint32_t keepdim;  ///< 1 if reduced axes stay with extent 1
+
+  Shape result(const Shape& x) const { return reduced_shape(x, mask, keepdim != 0); }
+  /// The result with the reduced axes still there: it broadcasts with x.
+  Shape kept(const Shape& x) const { return reduced_shape(x, mask, true); }
+};
+
+inline void expect_floating(Dtype dtype) {
+  if (is_floating(dtype)) return;
+  throw DtypeError(fmt::format("got {}; expected float32 or float64", name_of(dtype)));
+}
+
+/// The shape rule of a reduction of floating numbers.
+inline Type reduced_type(const Type& x, const Reduction& reduction) {
+  expect_floating(x.dtype);
+  return {x.dtype, reduction.result(x.shape)};
+}
 
 /// Calls f(in, out, n, reduced) for every innermost run of n elements at input offset `in` whose
 /// results belong at output offset `out`: into that one element if `reduced`, else into n elements.

@@ -15,6 +15,15 @@ Variable mean(const Operand& x, const Axes& axes = {}, bool keepdim = false);
 /// Throws ShapeError over no elements.
 Variable max(const Operand& x, const Axes& axes, bool keepdim = false);
 Variable min(const Operand& x, const Axes& axes, bool keepdim = false);
+/// max(x, 1) is over axis 1; the larger of x and the number 1 is max(x, 1.0).
+template <std::integral I>
+Variable max(const Operand& x, I axis, bool keepdim = false) {
+  return max(x, Axes(axis), keepdim);
+}
+template <std::integral I>
+Variable min(const Operand& x, I axis, bool keepdim = false) {
+  return min(x, Axes(axis), keepdim);
+}
 /// int32 position of the largest element along `axis`, the first one if several are equal.
 Variable argmax(const Operand& x, int axis, bool keepdim = false);
 /// log(sum(exp(x))) without overflow; -inf if all are -inf.

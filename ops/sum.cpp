@@ -14,11 +14,6 @@ namespace unroll {
 
 namespace {
 
-struct SumAttributes {
-  std::uint32_t mask;
-  bool keepdim;
-};
-
 void add_run(const float* x, float* y, std::int64_t n, bool reduced) {
   if (reduced) {
     *y += simd().sum(x, n);
@@ -35,12 +30,7 @@ class Sum final : public Op {
   Sum() : Op("sum", {.accumulates = true}) {}
 
   Type infer(const Signature& call) const override {
-    const Type& x = call.input(0);
-    if (!is_floating(x.dtype)) {
-      throw DtypeError(fmt::format("got {}; expected float32 or float64", name_of(x.dtype)));
-    }
-    const auto a = call.attributes.as<SumAttributes>();
-    return {x.dtype, reduced_shape(x.shape, a.mask, a.keepdim)};
+    return reduced_type(call.input(0), call.attributes.as<Reduction>());
   }
 
   void run(const KernelCall& call) const override {
@@ -49,12 +39,11 @@ class Sum final : public Op {
   }
 
   void derive(Derivation& d) const override {
-    const auto a = d.attributes<SumAttributes>();
     const Shape shape = d.input(0).shape();
-    d.add(0, expand(reshape(d.cotangent(), reduced_shape(shape, a.mask, true)), shape));
+    d.add(0, expand(reshape(d.cotangent(), d.attributes<Reduction>().kept(shape)), shape));
   }
 
-  std::size_t attribute_bytes() const override { return sizeof(SumAttributes); }
+  std::size_t attribute_bytes() const override { return sizeof(Reduction); }
 
  private:
   template <class T>
@@ -62,7 +51,7 @@ class Sum final : public Op {
     T* const y = call.output.as<T>();
     const T* const x = call.input(0).as<T>();
     if (!call.accumulate) std::fill_n(y, call.output.size(), T{0});
-    for_each_run(call.input(0).shape(), call.attributes.as<SumAttributes>().mask,
+    for_each_run(call.input(0).shape(), call.attributes.as<Reduction>().mask,
                  [&](std::int64_t in, std::int64_t out, std::int64_t n, bool reduced) {
                    add_run(x + in, y + out, n, reduced);
                  });
@@ -74,7 +63,7 @@ const Sum kSum;
 }  // namespace
 
 Variable sum(const Operand& x, const Axes& axes, bool keepdim) {
-  return record(kSum, {x}, SumAttributes{axes_mask(x, axes, "sum"), keepdim});
+  return record(kSum, {x}, Reduction{axes_mask(x, axes, "sum"), keepdim});
 }
 
 Variable sum_to(const Operand& x, const Shape& shape) {
@@ -91,7 +80,7 @@ Variable sum_to(const Operand& x, const Shape& shape) {
     throw ShapeError(fmt::format("{}: sum_to: {} does not broadcast to {}", to_string(x.where()),
                                  to_string(shape), to_string(from)));
   }
-  return reshape(record(kSum, {x}, SumAttributes{mask, true}), shape);
+  return reshape(record(kSum, {x}, Reduction{mask, 1}), shape);
 }
 
 }  // namespace unroll

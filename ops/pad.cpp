@@ -1,0 +1,72 @@
+// pad    y = x with elements of one value before and after along an axis
+//        dx += the part of dy where x is
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include <unroll/autograd/blame.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/ops/axes.h>
+#include <unroll/ops/axis_view.h>
+#include <unroll/ops/elements.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll {
+
+namespace {
+
+struct Padding {
+  std::int64_t axis, before, after;
+  double value;
+};
+
+class Pad final : public Op {
+ public:
+  Pad() : Op("pad") {}
+
+  Type infer(const Signature& call) const override {
+    const auto p = call.attributes.as<Padding>();
+    const Type& x = call.input(0);
+    const int axis = static_cast<int>(p.axis);
+    return {x.dtype, x.shape.with(axis, p.before + x.shape[axis] + p.after)};
+  }
+  void run(const KernelCall& call) const override {
+    const auto p = call.attributes.as<Padding>();
+    const AxisView view(call.input(0).shape(), static_cast<int>(p.axis));
+    with_element(call.output.dtype(), [&]<class T>(T) {
+      const T* x = call.input(0).as<T>();
+      T* y = call.output.as<T>();
+      const T value = static_cast<T>(p.value);
+      const std::int64_t run = view.extent * view.inner;
+      for (std::int64_t i = 0; i < view.outer; ++i, x += run) {
+        y = std::fill_n(y, p.before * view.inner, value);
+        y = std::copy_n(x, run, y);
+        y = std::fill_n(y, p.after * view.inner, value);
+      }
+    });
+  }
+  void derive(Derivation& d) const override {
+    const auto p = d.attributes<Padding>();
+    const int axis = static_cast<int>(p.axis);
+    d.add(0, slice(d.cotangent(), axis, p.before, p.before + d.input(0).shape()[axis]));
+  }
+  std::size_t attribute_bytes() const override { return sizeof(Padding); }
+};
+
+const Pad kPad;
+
+}  // namespace
+
+Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after, double value) {
+  const int resolved = axis_of(x, axis, "pad");
+  if (before < 0 || after < 0) {
+    throw ValueError(fmt::format("{}: pad: got {} elements before and {} after; expected 0 or more",
+                                 to_string(x.where()), before, after));
+  }
+  if (before + after == 0 && x.variable() != nullptr) return *x.variable();
+  // More than a Shape may have is as good as any number: its error follows, without overflow here.
+  const std::int64_t limit = std::int64_t{1} << 49;
+  return record(kPad, {x}, Padding{resolved, std::min(before, limit), std::min(after, limit), value});
+}
+
+}  // namespace unroll
