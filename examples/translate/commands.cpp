@@ -1,0 +1,131 @@
+// translate train, run and evaluate.
+#include <unroll/examples/translate/commands.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/random.h>
+#include <unroll/examples/translate/scoring.h>
+#include <unroll/text/utf8.h>
+#include <unroll/train/progress.h>
+
+namespace unroll::translate {
+
+namespace {
+
+/// Reads pairs and says on standard error which lines were not used as they were.
+std::vector<text::SentencePair> read_pairs(const std::string& path, text::BadLine bad_line) {
+  text::Corpus corpus = text::read_corpus(path, {.bad_line = bad_line});
+  for (const text::CorpusFault& fault : corpus.report.faults) {
+    fmt::print(stderr, "{}\n", fault.message);
+  }
+  const std::size_t shown = corpus.report.faults.size();
+  if (corpus.report.dropped + corpus.report.replaced > shown) {
+    fmt::print(stderr, "... and more\n");
+  }
+  fmt::print(stderr, "{}: {} lines, {} pairs kept, {} dropped, {} repaired\n", path,
+             corpus.report.read, corpus.report.kept, corpus.report.dropped,
+             corpus.report.replaced);
+  if (corpus.pairs.empty()) throw IoError(path + ": no sentence pairs in it");
+  return std::move(corpus.pairs);
+}
+
+/// Takes one pair in fifty, chosen at random, out of `pairs`.
+std::vector<text::SentencePair> take_validation(std::vector<text::SentencePair>& pairs,
+                                                std::uint64_t seed) {
+  Random random(mix(seed, 77));
+  for (std::size_t i = pairs.size(); i > 1; --i) {
+    std::swap(pairs[i - 1], pairs[random.below(static_cast<std::uint32_t>(i))]);
+  }
+  const std::size_t count = std::min(pairs.size() - 1, std::max<std::size_t>(1, pairs.size() / 50));
+  std::vector<text::SentencePair> taken(pairs.end() - static_cast<std::ptrdiff_t>(count),
+                                        pairs.end());
+  pairs.resize(pairs.size() - count);
+  return taken;
+}
+
+/// Where each target token looked, in per cent.
+void print_attention(const Translation& translation) {
+  for (std::size_t t = 0; t < translation.tokens.size(); ++t) {
+    fmt::print("    {:<14}", translation.tokens[t]);
+    for (std::size_t s = 0; s < translation.source_tokens.size(); ++s) {
+      const int per_cent = static_cast<int>(100 * translation.attention[t][s] + 0.5f);
+      if (per_cent >= 5) fmt::print("  {} {}", translation.source_tokens[s], per_cent);
+    }
+    fmt::print("\n");
+  }
+}
+
+}  // namespace
+
+int run(const TrainCommand& command) {
+  std::vector<text::SentencePair> pairs = read_pairs(command.data, command.bad_line);
+  if (pairs.size() < 2) throw IoError(command.data + ": training needs at least two pairs");
+  const std::vector<text::SentencePair> validation =
+      command.valid.empty() ? take_validation(pairs, command.trainer.seed)
+                            : read_pairs(command.valid, command.bad_line);
+  Languages languages = Languages::learn(pairs, command.language);
+  const std::vector<Example> training = languages.encode(pairs);
+  const std::vector<Example> held_out = languages.encode(validation);
+  fmt::print(stderr, "vocabulary: {} source and {} target tokens\n",
+             languages.source.vocabulary.size(), languages.target.vocabulary.size());
+
+  Translator translator(std::move(languages), command.network, command.trainer.seed);
+  fmt::print(stderr, "{} parameters\n", translator.parameters().elements());
+  const TrainingSummary summary =
+      train(translator, training, held_out, command.trainer, command.model);
+  fmt::print("{}: best epoch {} of {}, validation loss {:.4f} per token, {} steps in {}{}\n",
+             command.model, summary.best_epoch, summary.epochs, summary.best_loss, summary.steps,
+             train::clock_time(summary.seconds), summary.interrupted ? ", interrupted" : "");
+  return 0;
+}
+
+int run(const RunCommand& command) {
+  const Translator translator = Translator::load(command.model);
+  std::string line;
+  std::size_t number = 0;
+  bool all_good = true;
+  while (std::getline(std::cin, line)) {
+    ++number;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (const auto bad = text::find_invalid_utf8(line)) {
+      fmt::print(stderr, "line {}: byte {} is not UTF-8; an empty line stands for it\n", number,
+                 *bad);
+      fmt::print("\n");
+      all_good = false;
+      continue;
+    }
+    const auto found = translator.translate(line, command.search, command.n_best);
+    for (const Translation& translation : found) {
+      if (command.n_best > 1) fmt::print("{:.4f}\t", translation.score);
+      fmt::print("{}\n", translation.text);
+      if (command.attention) print_attention(translation);
+    }
+    std::fflush(stdout);
+  }
+  return all_good ? 0 : 1;
+}
+
+int run(const EvaluateCommand& command) {
+  const Translator translator = Translator::load(command.model);
+  const std::vector<text::SentencePair> pairs = read_pairs(command.data, command.bad_line);
+  std::vector<std::string> sources, references;
+  for (const text::SentencePair& pair : pairs) {
+    sources.push_back(pair.source);
+    references.push_back(pair.target);
+  }
+  const auto translations = translator.translate_all(sources, command.search, command.threads);
+  if (!command.output.empty()) {
+    std::ofstream out(command.output);
+    for (const std::string& translation : translations) out << translation << '\n';
+    if (!out.flush()) throw IoError(command.output + ": cannot be written");
+  }
+  fmt::print("{}\n", to_string(score(translations, references)));
+  return 0;
+}
+
+}  // namespace unroll::translate

@@ -1,0 +1,47 @@
+// Trainer: epochs over a corpus, validation after each, the best model kept.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <unroll/examples/translate/languages.h>
+#include <unroll/examples/translate/translator.h>
+
+namespace unroll::translate {
+
+struct TrainerOptions {
+  int epochs = 20;
+  double minutes = 0;               ///< time limit; 0: none
+  std::int64_t batch_tokens = 2048; ///< of the longer side, padding included
+  double learning_rate = 2e-3;      ///< the peak; falls to a twentieth along a half cosine
+  std::int64_t warmup_steps = 200;
+  double label_smoothing = 0.1;
+  double clip_norm = 1.0;
+  int patience = 5;
+  int shards = 4;
+  int threads = 0;
+  std::uint64_t seed = 1;
+};
+
+/// What came out of a training.
+struct TrainingSummary {
+  int epochs = 0;
+  std::int64_t steps = 0;
+  double best_loss = 0;  ///< validation, nats per target token
+  int best_epoch = 0;
+  double seconds = 0;
+  bool interrupted = false;
+};
+
+/// Trains `translator` in place and writes it to `path` whenever the validation loss is the best
+/// so far; on return it holds the best parameters. Shows progress on standard error. Ctrl-C
+/// validates once more, keeps the better model and returns.
+/// Throws ValueError without training or validation examples, NumericError when the loss is not
+/// finite.
+TrainingSummary train(Translator& translator, const std::vector<Example>& training,
+                      const std::vector<Example>& validation, const TrainerOptions& options,
+                      const std::string& path);
+
+}  // namespace unroll::translate
