@@ -57,18 +57,57 @@ Batch ones_where(const xsimd::batch_bool<float>& mask) {
   return xsimd::select(mask, Batch(1.0f), Batch(0.0f));
 }
 
+/// xsimd gives infinity from 88.38 on; the largest float is exp(88.72). Taking away 8 is exact there.
+template <class Exp>
+Batch up_to_overflow(const Batch& x, Exp exp) {
+  const auto is_big = x > Batch(88.0f);
+  const Batch y = exp(xsimd::select(is_big, x - Batch(8.0f), x));
+  return xsimd::select(is_big, y * Batch(2980.95799f), y);
+}
+
+Batch power(const Batch& a, const Batch& b) {
+  using Double = xsimd::batch<double>;
+  constexpr std::int64_t kDoubles = static_cast<std::int64_t>(Double::size);
+  // |a|^b = exp(b log |a|), in double: a float logarithm would lose up to seven bits of the result.
+  alignas(64) float base[kWidth], exponent[kWidth];
+  alignas(64) double wide_base[kWidth], wide_exponent[kWidth];
+  xsimd::abs(a).store_aligned(base);
+  b.store_aligned(exponent);
+  for (std::int64_t i = 0; i < kWidth; ++i) wide_base[i] = base[i];
+  for (std::int64_t i = 0; i < kWidth; ++i) wide_exponent[i] = exponent[i];
+  for (std::int64_t i = 0; i < kWidth; i += kDoubles) {
+    const Double y = xsimd::exp(Double::load_aligned(wide_exponent + i) *
+                                xsimd::log(Double::load_aligned(wide_base + i)));
+    y.store_aligned(wide_base + i);
+  }
+  for (std::int64_t i = 0; i < kWidth; ++i) base[i] = static_cast<float>(wide_base[i]);
+  const Batch one(1.0f), half = b * Batch(0.5f);
+  const auto is_whole = b == xsimd::floor(b);
+  Batch y = Batch::load_aligned(base);
+  y = xsimd::select(b == Batch(0.0f) || xsimd::abs(a) == one, one, y);
+  y = xsimd::select(is_whole && !(half == xsimd::floor(half)), xsimd::copysign(y, a), y);
+  const auto is_defined = is_whole || !(a < Batch(0.0f)) || xsimd::isinf(a);
+  return xsimd::select(is_defined, y, Batch(std::numeric_limits<float>::quiet_NaN()));
+}
+
 template <Code code>
 Batch unary(const Batch& x) {
-  if constexpr (code == Code::neg) return -x;
+  // xsimd's -x is 0 - x for some instruction sets, which loses the sign of zero.
+  if constexpr (code == Code::neg) return Batch(-0.0f) - x;
   if constexpr (code == Code::abs) return xsimd::abs(x);
   if constexpr (code == Code::sign) {
     return xsimd::select(x > Batch(0.0f), Batch(1.0f),
                          xsimd::select(x < Batch(0.0f), Batch(-1.0f), x));
   }
-  if constexpr (code == Code::exp) return xsimd::exp(x);
+  if constexpr (code == Code::exp) {
+    return up_to_overflow(x, [](const Batch& v) { return xsimd::exp(v); });
+  }
   if constexpr (code == Code::log) return xsimd::log(x);
-  if constexpr (code == Code::log1p) return xsimd::log1p(x);
-  if constexpr (code == Code::expm1) return xsimd::expm1(x);
+  if constexpr (code == Code::log1p) return xsimd::select(x == Batch(0.0f), x, xsimd::log1p(x));
+  if constexpr (code == Code::expm1) {
+    const Batch y = up_to_overflow(x, [](const Batch& v) { return xsimd::expm1(v); });
+    return xsimd::select(x == Batch(0.0f), x, y);
+  }
   if constexpr (code == Code::sqrt) return xsimd::sqrt(x);
   if constexpr (code == Code::tanh) return xsimd::tanh(x);
   if constexpr (code == Code::sigmoid) return Batch(1.0f) / (Batch(1.0f) + xsimd::exp(-x));
@@ -84,13 +123,14 @@ Batch binary(const Batch& a, const Batch& b) {
   if constexpr (code == Code::sub) return a - b;
   if constexpr (code == Code::mul) return a * b;
   if constexpr (code == Code::div) return a / b;
-  if constexpr (code == Code::pow) return xsimd::pow(a, b);
+  if constexpr (code == Code::pow) return power(a, b);
   if constexpr (code == Code::min) return xsimd::select(xsimd::isnan(a) || a < b, a, b);
   if constexpr (code == Code::max) return xsimd::select(xsimd::isnan(a) || a > b, a, b);
   if constexpr (code == Code::less) return ones_where(a < b);
   if constexpr (code == Code::less_equal) return ones_where(a <= b);
   if constexpr (code == Code::equal) return ones_where(a == b);
-  if constexpr (code == Code::not_equal) return ones_where(a != b);
+  // Not a != b, which xsimd makes false for NaN on AVX.
+  if constexpr (code == Code::not_equal) return Batch(1.0f) - ones_where(a == b);
   return a;
 }
 
@@ -102,7 +142,7 @@ void tile(const float* a, const float* b, const float* c, float* out, std::int64
     map2(a, b, out, n, [](const Batch& x, const Batch& y) { return binary<code>(x, y); });
   } else {
     const auto choose = [](const Batch& mask, const Batch& x, const Batch& y) {
-      return xsimd::select(mask != Batch(0.0f), x, y);
+      return xsimd::select(mask == Batch(0.0f), y, x);
     };
     std::int64_t i = 0;
     for (; i + kWidth <= n; i += kWidth) store(out + i, choose(load(a + i), load(b + i), load(c + i)));
