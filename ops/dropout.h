@@ -10,8 +10,9 @@ namespace unroll {
 /// (Srivastava et al. 2014); x itself if the tape is not in training mode or the rate is 0.
 /// Throws ValueError unless 0 <= rate < 1.
 Variable dropout(const Operand& x, double rate);
-/// A mask of 0 and 1 / (1 - rate) with the type of x, constant to gradients: for masks that are
-/// shared between steps.
+/// A mask of 0 and 1 / (1 - rate) with the type of `like`, constant to gradients, to multiply by:
+/// for masks that are shared between steps. All ones if the tape is not in training mode.
+/// Throws ValueError unless 0 <= rate < 1.
 Variable dropout_mask(const Operand& like, double rate);
 
 }  // namespace unroll

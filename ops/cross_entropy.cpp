@@ -1,0 +1,225 @@
+// cross_entropy    loss = <q, log_sum_exp(x) - x>,    dx = (softmax(x) - q) dloss    per row, where
+//     q = (1 - smoothing) one_hot(target) + smoothing / classes, and all is 0 for ignored targets.
+// Every row is read once forward, for its largest logit m and s = sum exp(x - m), and once backward.
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include <unroll/autograd/blame.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/autograd/tape_state.h>
+#include <unroll/ops/checked_index.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/losses.h>
+#include <unroll/ops/recorded_at.h>
+#include <unroll/ops/reductions.h>
+#include <unroll/ops/row_math.h>
+#include <unroll/ops/shaping.h>
+#include <unroll/ops/softmax.h>
+
+namespace unroll {
+
+namespace {
+
+/// Of all ops below.
+struct RowAttributes {
+  double smoothing;
+  std::int64_t classes;
+  std::int32_t ignore_index;
+  std::int32_t dtype;  ///< of the result, where only the targets are given
+};
+
+/// The base of them: attributes, and kernels for float and double.
+template <class Kernel>
+class RowOp : public Op {
+ public:
+  using Op::Op;
+  void run(const KernelCall& call) const override {
+    const auto attributes = call.attributes.as<RowAttributes>();
+    if (call.output.dtype() == Dtype::float32) return Kernel::template rows<float>(call, attributes);
+    Kernel::template rows<double>(call, attributes);
+  }
+  std::size_t attribute_bytes() const override { return sizeof(RowAttributes); }
+};
+
+/// The target of a row, or nothing if it is ignored.
+std::optional<std::int64_t> target_of(const ConstView& targets, std::int64_t row,
+                                      const RowAttributes& a) {
+  if (targets.as<std::int32_t>()[row] == a.ignore_index) return std::nullopt;
+  return checked_index(targets, row, a.classes, "target");
+}
+
+/// logits -> m and s of each row, [..., 2].
+class Normalizer final : public RowOp<Normalizer> {
+ public:
+  Normalizer() : RowOp("cross_entropy.normalizer", {.internal = true}) {}
+
+  Type infer(const Signature& call) const override {
+    const Type& x = call.input(0);
+    return {x.dtype, x.shape.with(x.shape.rank() - 1, 2)};
+  }
+  /// Never asked for: the gradient by the logits is complete in that of the losses.
+  void derive(Derivation&) const override {}
+
+  template <class T>
+  static void rows(const KernelCall& call, const RowAttributes& a) {
+    T* out = call.output.as<T>();
+    const T* x = call.input(0).as<T>();
+    for (std::int64_t left = call.output.size() / 2; left-- > 0; x += a.classes, out += 2) {
+      out[0] = row::max(x, a.classes);
+      out[1] = row::exp_shifted(x, out[0], static_cast<T*>(nullptr), a.classes);
+    }
+  }
+};
+
+/// targets -> 1 where the row counts, 0 where it is ignored.
+class Counted final : public RowOp<Counted> {
+ public:
+  Counted() : RowOp("cross_entropy.counted", {.internal = true}) {}
+  Type infer(const Signature& call) const override {
+    return {static_cast<Dtype>(call.attributes.as<RowAttributes>().dtype), call.input(0).shape};
+  }
+  template <class T>
+  static void rows(const KernelCall& call, const RowAttributes& a) {
+    const auto* targets = call.input(0).as<std::int32_t>();
+    for (std::int64_t i = 0; i < call.output.size(); ++i) {
+      call.output.as<T>()[i] = targets[i] == a.ignore_index ? T{0} : T{1};
+    }
+  }
+};
+
+/// targets -> q, [..., classes].
+class Distribution final : public RowOp<Distribution> {
+ public:
+  Distribution() : RowOp("cross_entropy.distribution", {.internal = true}) {}
+  Type infer(const Signature& call) const override {
+    const auto a = call.attributes.as<RowAttributes>();
+    const Shape& shape = call.input(0).shape;
+    return {static_cast<Dtype>(a.dtype), shape.inserted(shape.rank(), a.classes)};
+  }
+  template <class T>
+  static void rows(const KernelCall& call, const RowAttributes& a) {
+    T* q = call.output.as<T>();
+    for (std::int64_t i = 0; i < call.input(0).size(); ++i, q += a.classes) {
+      const auto target = target_of(call.input(0), i, a);
+      const double rest = target ? a.smoothing / static_cast<double>(a.classes) : 0;
+      std::fill_n(q, a.classes, static_cast<T>(rest));
+      if (target) q[*target] += static_cast<T>(1 - a.smoothing);
+    }
+  }
+};
+
+const Normalizer kNormalizer;
+const Counted kCounted;
+const Distribution kDistribution;
+
+/// Inputs logits, normalizer, targets, dloss.
+class CrossEntropyGrad final : public RowOp<CrossEntropyGrad> {
+ public:
+  CrossEntropyGrad() : RowOp("cross_entropy.grad", {.internal = true}) {}
+  Type infer(const Signature& call) const override { return call.input(0); }
+
+  template <class T>
+  static void rows(const KernelCall& call, const RowAttributes& a) {
+    const std::int64_t n = a.classes;
+    const T* x = call.input(0).as<T>();
+    T* dx = call.output.as<T>();
+    for (std::int64_t i = 0; i < call.input(2).size(); ++i, x += n, dx += n) {
+      const auto target = target_of(call.input(2), i, a);
+      if (!target) {
+        std::fill_n(dx, n, T{0});
+        continue;
+      }
+      const T dloss = call.input(3).as<T>()[i];
+      const T* const normalizer = call.input(1).as<T>() + 2 * i;
+      row::exp_shifted(x, normalizer[0], dx, n);
+      row::scale_shift(dx, dloss / normalizer[1],
+                       -dloss * static_cast<T>(a.smoothing / static_cast<double>(n)), dx, n);
+      dx[*target] -= dloss * static_cast<T>(1 - a.smoothing);
+    }
+  }
+
+  void derive(Derivation& d) const override {
+    const Variable logits = d.input(0), targets = d.input(2), dloss = d.input(3);
+    const auto a = d.attributes<RowAttributes>();
+    const Shape column = dloss.shape().inserted(dloss.shape().rank(), 1);
+    const Variable q = record(kDistribution, {targets}, a);
+    const Variable counts = reshape(record(kCounted, {targets}, a), column) > 0.0;
+    const std::size_t first = logits.state().nodes.size();
+    derive_through(d, where(counts, (softmax(logits) - q) * reshape(dloss, column), 0.0), first);
+  }
+};
+
+const CrossEntropyGrad kCrossEntropyGrad;
+
+/// Inputs logits, normalizer, targets.
+class CrossEntropy final : public RowOp<CrossEntropy> {
+ public:
+  CrossEntropy() : RowOp("cross_entropy", {}) {}
+
+  Type infer(const Signature& call) const override {
+    return {call.input(0).dtype, call.input(2).shape};
+  }
+
+  template <class T>
+  static void rows(const KernelCall& call, const RowAttributes& a) {
+    const T* x = call.input(0).as<T>();
+    const T* normalizer = call.input(1).as<T>();
+    T* const loss = call.output.as<T>();
+    for (std::int64_t i = 0; i < call.output.size(); ++i, x += a.classes, normalizer += 2) {
+      const auto target = target_of(call.input(2), i, a);
+      loss[i] = 0;
+      if (!target) continue;
+      const T log_sum = std::log(normalizer[1]);
+      loss[i] = (normalizer[0] - x[*target]) + log_sum;
+      if (a.smoothing == 0) continue;
+      const T mean = row::sum(x, a.classes) / static_cast<T>(a.classes);
+      const auto weight = static_cast<T>(a.smoothing);
+      loss[i] = (1 - weight) * loss[i] + weight * ((normalizer[0] - mean) + log_sum);
+    }
+  }
+
+  void derive(Derivation& d) const override {
+    d.add(0, record(kCrossEntropyGrad, {d.input(0), d.input(1), d.input(2), d.cotangent()},
+                    d.attributes<RowAttributes>()));
+  }
+};
+
+const CrossEntropy kCrossEntropy;
+
+void check(const Operand& logits, const Operand& targets, const CrossEntropyOptions& options) {
+  const Dtype dtype = logits.dtype(Dtype::float32), ids = targets.dtype(Dtype::float32);
+  if (!is_floating(dtype) || ids != Dtype::int32) {
+    throw DtypeError(fmt::format("got {} logits and {} targets; expected floating ones and int32",
+                                 name_of(dtype), name_of(ids)));
+  }
+  const Shape shape = logits.shape();
+  if (shape.rank() == 0 || targets.shape() != shape.without(shape.rank() - 1)) {
+    throw ShapeError(fmt::format("got logits {} and targets {}; expected [..., classes] and [...]",
+                                 to_string(shape), to_string(targets.shape())));
+  }
+  if (!(options.label_smoothing >= 0 && options.label_smoothing < 1)) {
+    throw ValueError(fmt::format("got label_smoothing {}; expected 0 <= label_smoothing < 1",
+                                 options.label_smoothing));
+  }
+}
+
+}  // namespace
+
+Variable cross_entropy(const Operand& logits, const Operand& targets,
+                       const CrossEntropyOptions& options) {
+  blame(logits.where(), "cross_entropy", [&] { check(logits, targets, options); });
+  const RowAttributes attributes{options.label_smoothing, logits.shape().extent(-1),
+                                 options.ignore_index,
+                                 static_cast<std::int32_t>(logits.dtype(Dtype::float32))};
+  const Variable normalizer = record(kNormalizer, {logits}, attributes);
+  const Variable losses = record(kCrossEntropy, {logits, normalizer, targets}, attributes);
+  if (options.reduction == Reduction::none) return losses;
+  const RecordedAt place(losses, logits.where());
+  if (options.reduction == Reduction::sum) return sum(losses);
+  return sum(losses) / max(sum(record(kCounted, {targets}, attributes)), 1.0);
+}
+
+}  // namespace unroll
