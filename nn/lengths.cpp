@@ -13,6 +13,25 @@
 
 namespace unroll::nn {
 
+namespace {
+
+struct Extents {
+  std::int64_t batch, steps;
+};
+
+Extents extents_of(const Tensor& ids) {
+  if (ids.dtype() != Dtype::int32) {
+    throw DtypeError(fmt::format("ids: got {}; expected int32", name_of(ids.dtype())));
+  }
+  if (ids.shape().rank() != 2) {
+    throw ShapeError(
+        fmt::format("ids: got shape {}; expected [batch, time]", to_string(ids.shape())));
+  }
+  return {ids.shape()[0], ids.shape()[1]};
+}
+
+}  // namespace
+
 Lengths::Lengths(const Tensor& lengths) {
   if (lengths.shape().rank() != 1) {
     throw ShapeError(
@@ -36,6 +55,10 @@ void Lengths::check(std::int64_t batch, std::int64_t steps) const {
   }
 }
 
+bool Lengths::all_are(std::int64_t steps) const {
+  return !values_ || std::ranges::all_of(*values_, [&](std::int32_t n) { return n == steps; });
+}
+
 Tensor length_mask(const Lengths& lengths, std::int64_t steps) {
   const std::vector<std::int32_t> values = lengths.values();
   const auto batch = static_cast<std::int64_t>(values.size());
@@ -48,6 +71,43 @@ Tensor length_mask(const Lengths& lengths, std::int64_t steps) {
                       true);
   }
   return mask;
+}
+
+Tensor time_first(const Tensor& ids) {
+  const auto [batch, steps] = extents_of(ids);
+  Tensor result = Tensor::uninitialized(Shape{steps, batch}, Dtype::int32);
+  const auto from = ids.data<std::int32_t>();
+  const auto to = result.mutable_data<std::int32_t>();
+  for (std::int64_t b = 0; b < batch; ++b) {
+    for (std::int64_t t = 0; t < steps; ++t) {
+      to[static_cast<std::size_t>(t * batch + b)] = from[static_cast<std::size_t>(b * steps + t)];
+    }
+  }
+  return result;
+}
+
+Tensor columns(const Tensor& ids, std::int64_t begin, std::int64_t end) {
+  const auto [batch, steps] = extents_of(ids);
+  if (begin < 0 || begin > end || end > steps) {
+    throw ShapeError(fmt::format("columns: got [{}, {}) of {}; expected a part of it", begin, end,
+                                 to_string(ids.shape())));
+  }
+  Tensor result = Tensor::uninitialized(Shape{batch, end - begin}, Dtype::int32);
+  const std::int32_t* from = ids.data<std::int32_t>().data() + begin;
+  std::int32_t* to = result.mutable_data<std::int32_t>().data();
+  for (std::int64_t b = 0; b < batch; ++b, from += steps) to = std::copy_n(from, end - begin, to);
+  return result;
+}
+
+Lengths lengths_of(const Tensor& ids, std::int32_t pad) {
+  const auto [batch, steps] = extents_of(ids);
+  std::vector<std::int32_t> lengths(static_cast<std::size_t>(batch), 0);
+  const auto values = ids.data<std::int32_t>();
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    const auto width = static_cast<std::size_t>(steps);
+    if (values[k] != pad) lengths[k / width] = static_cast<std::int32_t>(k % width + 1);
+  }
+  return lengths;
 }
 
 Sequences::Sequences(const Variable& x, const Lengths& lengths, bool batch_first) {
@@ -73,9 +133,7 @@ Sequences::Sequences(const Variable& x, const Lengths& lengths, bool batch_first
   }
   mask_ = input_like(x, std::move(mask));
   if (!is_floating(x.dtype())) return;
-  Shape broad = mask_.shape();
-  while (broad.rank() < steps_.shape().rank()) broad = broad.inserted(broad.rank(), 1);
-  steps_ = where(reshape(mask_, broad), steps_, 0.0);
+  steps_ = where(mask_for(mask_, steps_), steps_, 0.0);
 }
 
 Variable Sequences::mask_at(std::int64_t t) const { return select(mask_, 0, t); }

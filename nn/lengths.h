@@ -25,6 +25,8 @@ class Lengths {
   bool given() const { return values_.has_value(); }
   /// Empty if not given.
   std::vector<std::int32_t> values() const { return values_.value_or(std::vector<std::int32_t>()); }
+  /// Is every sequence `steps` long?
+  bool all_are(std::int64_t steps) const;
   /// Throws ShapeError unless there is one per sequence, ValueError unless all are in [0, steps].
   void check(std::int64_t batch, std::int64_t steps) const;
 
@@ -34,6 +36,14 @@ class Lengths {
 
 /// bool [batch, steps]: true at the real steps. Throws ValueError for a length outside [0, steps].
 Tensor length_mask(const Lengths& lengths, std::int64_t steps);
+
+/// ids int32 [B, T] as [T, B]. Throws DtypeError or ShapeError for anything else.
+Tensor time_first(const Tensor& ids);
+/// Columns [begin, end) of ids int32 [B, T]. Throws as above, and ShapeError unless
+/// 0 <= begin <= end <= T.
+Tensor columns(const Tensor& ids, std::int64_t begin, std::int64_t end);
+/// Where each row of ids int32 [B, T] ends: after its last id that is not `pad`. Throws as above.
+Lengths lengths_of(const Tensor& ids, std::int32_t pad);
 
 /// A batch of sequences ready to be walked over: time first, and whatever the padded steps hold
 /// replaced by zeros, so that not even a NaN there can reach a weight's gradient.

@@ -1,7 +1,9 @@
 // Layers.
 #pragma once
 
+#include <unroll/nn/attention.h>
 #include <unroll/nn/cell.h>
+#include <unroll/nn/decoding.h>
 #include <unroll/nn/embedding.h>
 #include <unroll/nn/gru_cell.h>
 #include <unroll/nn/init.h>
@@ -10,6 +12,7 @@
 #include <unroll/nn/lstm_cell.h>
 #include <unroll/nn/parameter.h>
 #include <unroll/nn/rnn_cell.h>
+#include <unroll/nn/seq2seq.h>
 #include <unroll/nn/stacked_cell.h>
 #include <unroll/nn/stacked_rnn.h>
 #include <unroll/nn/state.h>

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -138,6 +140,14 @@ std::vector<Variable> state_variables(const S& state) {
   return variables;
 }
 
+/// Those of them that are something.
+template <State S>
+std::vector<Variable> defined_variables(const S& state) {
+  std::vector<Variable> variables = state_variables(state);
+  std::erase_if(variables, [](const Variable& variable) { return !variable.defined(); });
+  return variables;
+}
+
 /// f(a, b) for every Variable of one state and its counterpart in another of the same form.
 template <State S, class F>
 S map_states(S a, const S& b, F&& f) {
@@ -153,14 +163,19 @@ S detached(const S& state) {
   return map_state(state, [](const Variable& variable) { return detach(variable); });
 }
 
+/// `mask` [batch, ...] with axes of extent 1 appended until it has the rank of `like`: every row
+/// of the batch is chosen as a whole.
+inline Variable mask_for(const Variable& mask, const Variable& like) {
+  Shape shape = mask.shape();
+  while (shape.rank() < like.shape().rank()) shape = shape.inserted(shape.rank(), 1);
+  return reshape(mask, shape);
+}
+
 /// For every row of the batch the state `a` where mask [batch] is true, else `b`.
 template <State S>
 S where_rows(const Variable& mask, const S& a, const S& b) {
-  return map_states(a, b, [&](const Variable& x, const Variable& y) {
-    Shape shape = mask.shape();
-    while (shape.rank() < x.shape().rank()) shape = shape.inserted(shape.rank(), 1);
-    return where(shape.rank() == 1 ? mask : reshape(mask, shape), x, y);
-  });
+  return map_states(
+      a, b, [&](const Variable& x, const Variable& y) { return where(mask_for(mask, x), x, y); });
 }
 
 /// What a cell in this state tells the outside: state.output() if there is such a function, else
@@ -178,20 +193,34 @@ Variable output_of(const S& state) {
   }
 }
 
-/// The values of a state, to go on from on another tape or after a reset.
+/// Row rows[k] of `value` [n, ...] as row k. Throws ShapeError for a scalar, ValueError for a row
+/// outside [0, n).
+Tensor gather_rows(const Tensor& value, std::span<const std::int32_t> rows);
+
+/// The values of a state, to go on from on another tape or after a reset. Works for any struct
+/// that is a State in form; undefined Variables stay undefined.
 template <State S>
 class Carried {
  public:
+  Carried() = default;
   /// Computes the values, in one run.
   explicit Carried(const S& state) : form_(state) {
-    const std::vector<Variable> variables = state_variables(state);
+    const std::vector<Variable> variables = defined_variables(state);
     evaluate(variables);
     for (const Variable& variable : variables) values_.push_back(variable.value());
   }
   /// The state as inputs of `tape`.
   S on(Tape& tape) const {
     std::size_t i = 0;
-    return map_state(form_, [&](const Variable&) { return tape.input(values_[i++]); });
+    return map_state(form_, [&](const Variable& variable) {
+      return variable.defined() ? tape.input(values_[i++]) : Variable();
+    });
+  }
+  /// The same state with row k of every value replaced by row rows[k], for search in a batch.
+  Carried rows(std::span<const std::int32_t> rows) const {
+    Carried result = *this;
+    for (Tensor& value : result.values_) value = gather_rows(value, rows);
+    return result;
   }
   const std::vector<Tensor>& values() const { return values_; }
 

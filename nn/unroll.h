@@ -66,7 +66,7 @@ UnrolledSteps<StateOf<Cell>> walk(const Cell& cell, const Sequences& x, bool rev
     output = output_of(next);
     if (x.ragged_at(t)) {
       const Variable mask = x.mask_at(t);
-      output = where_rows(mask, output, zeros_like(output, output.shape()));
+      output = where(mask_for(mask, output), output, 0.0);
       next = where_rows(mask, next, result.last);
     }
     result.last = std::move(next);

@@ -1,0 +1,80 @@
+// Scores, and the weighted mean that all kinds share.
+#include <unroll/nn/attention.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include <unroll/nn/state.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/shaping.h>
+#include <unroll/ops/softmax.h>
+
+namespace unroll::nn {
+
+namespace {
+
+Variable without_masked(const Variable& values, const Variable& mask) {
+  return mask.defined() ? where(mask_for(mask, values), values, 0.0) : values;
+}
+
+/// scores [B, S] -> weights and context
+Attended attend(const Variable& scores, const AttentionMemory& memory) {
+  const Variable weights =
+      memory.mask.defined() ? masked_softmax(scores, memory.mask) : softmax(scores);
+  const std::int64_t batch = scores.shape()[0], steps = scores.shape()[1];
+  const Variable context = matmul(reshape(weights, {batch, 1, steps}), memory.values);
+  return {reshape(context, {batch, memory.values.shape()[2]}), weights};
+}
+
+/// The products of query [B, A] with keys [B, S, A]: [B, S]
+Variable dot_scores(const Variable& query, const Variable& keys) {
+  const Shape shape = keys.shape();
+  const Variable column = reshape(query, {query.shape()[0], query.shape()[1], 1});
+  return reshape(matmul(keys, column), {shape[0], shape[1]});
+}
+
+}  // namespace
+
+AdditiveAttention::AdditiveAttention(const Scope& scope, std::int64_t query, std::int64_t memory,
+                                     std::int64_t width)
+    : query_(scope / "query", query, width, {.bias = false}),
+      memory_(scope / "memory", memory, width) {
+  const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(width, 1)));
+  score_ = scope.parameter("score", {width}, init::uniform(-bound, bound));
+}
+
+AttentionMemory AdditiveAttention::prepare(const Variable& values, const Variable& mask) const {
+  const Variable clean = without_masked(values, mask);
+  return {clean, memory_(clean), mask};
+}
+
+Attended AdditiveAttention::operator()(const Variable& query, const AttentionMemory& memory) const {
+  const Variable projected = query_(query);
+  const Variable row = reshape(projected, projected.shape().inserted(1, 1));
+  return attend(matmul(tanh(memory.keys + row), use_like(query, score_)), memory);
+}
+
+AttentionMemory DotAttention::prepare(const Variable& values, const Variable& mask) const {
+  const Variable clean = without_masked(values, mask);
+  return {clean, clean, mask};
+}
+
+Attended DotAttention::operator()(const Variable& query, const AttentionMemory& memory) const {
+  if (!scaled_) return attend(dot_scores(query, memory.keys), memory);
+  const double scale = 1 / std::sqrt(static_cast<double>(query.shape()[1]));
+  return attend(dot_scores(query * scale, memory.keys), memory);
+}
+
+GeneralAttention::GeneralAttention(const Scope& scope, std::int64_t query, std::int64_t memory)
+    : memory_(scope / "memory", memory, query, {.bias = false}) {}
+
+AttentionMemory GeneralAttention::prepare(const Variable& values, const Variable& mask) const {
+  const Variable clean = without_masked(values, mask);
+  return {clean, memory_(clean), mask};
+}
+
+Attended GeneralAttention::operator()(const Variable& query, const AttentionMemory& memory) const {
+  return attend(dot_scores(query, memory.keys), memory);
+}
+
+}  // namespace unroll::nn

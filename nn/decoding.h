@@ -1,0 +1,62 @@
+// Search for the most probable output, over any model that can make a step for a batch of
+// hypotheses: greedy choice and beam search.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include <unroll/autograd/tensor.h>
+
+namespace unroll::nn {
+
+/// What a model says after one step of n hypotheses.
+struct StepScores {
+  Tensor log_probabilities;  ///< float32 or float64 [n, V], of each next token
+  Tensor attention;          ///< floating [n, S], kept beside the chosen token; or of size 0
+};
+
+/// Makes one step for n hypotheses: ids[k] is the last token of the k-th one, and parents[k] the
+/// row that it was in the step before. In the first step ids are the begin token, and parents the
+/// numbers of the sentences. Rows of hypotheses that are over do not come back.
+using StepFunction = std::function<StepScores(std::span<const std::int32_t> ids,
+                                              std::span<const std::int32_t> parents)>;
+
+struct DecodingOptions {
+  std::int32_t begin = 2;                    ///< the first token a model is fed
+  std::int32_t end = 3;                      ///< the token that ends a hypothesis
+  std::int64_t max_length = 100;             ///< tokens, after which a hypothesis is cut off
+  std::vector<std::int32_t> forbidden = {};  ///< tokens that are never chosen
+  // For beam_search:
+  int beam_size = 5;          ///< hypotheses that are followed at a time, per sentence
+  double length_penalty = 1;  ///< the exponent of length_normalizer; 0: none
+  int n_best = 1;             ///< how many are returned, at most beam_size
+};
+
+struct Hypothesis {
+  std::vector<std::int32_t> tokens;  ///< without begin and end
+  double log_probability = 0;        ///< of the tokens, and of the end if ended
+  double score = 0;                  ///< log_probability / length_normalizer
+  bool ended = false;                ///< false: cut off at max_length
+  Tensor attention;  ///< float32 [n, S]: per token, and for the end if ended; or of size 0
+};
+
+/// ((5 + n) / 6)^exponent for n tokens, the end included (Wu et al. 2016, without coverage).
+double length_normalizer(std::int64_t n, double exponent);
+
+/// The most probable token at every step, the first of equal ones; one hypothesis per sentence.
+/// Throws ValueError for options out of range or a step result of another number of rows,
+/// NumericError for a log-probability that is NaN.
+std::vector<Hypothesis> greedy(const StepFunction& step, std::int64_t sentences,
+                               const DecodingOptions& options = {});
+
+/// Follows the beam_size most probable beginnings of each sentence, all sentences in one batch.
+/// Among the 2 * beam_size best continuations those that end count as found if they are within the
+/// first beam_size, and the best others go on. A sentence is over when beam_size are found or
+/// max_length is reached. Returns the n_best by score, the best first; hypotheses that were cut off
+/// only come in where fewer have ended. Throws as greedy.
+std::vector<std::vector<Hypothesis>> beam_search(const StepFunction& step, std::int64_t sentences,
+                                                 const DecodingOptions& options = {});
+
+}  // namespace unroll::nn
