@@ -10,11 +10,12 @@
 namespace unroll {
 
 /// Runs `f`; an error of this library that comes out of it is thrown again, of the same type, as
-/// "file:line: function: message".
+/// "file:line: function: message", unless it names this place already.
 template <class F>
 auto blame(const Location& where, std::string_view function, F f) {
   const auto message = [&](const Error& e) {
-    return to_string(where) + ": " + std::string(function) + ": " + e.what();
+    const std::string place = to_string(where) + ": ", text = e.what();
+    return text.starts_with(place) ? text : place + std::string(function) + ": " + text;
   };
   try {
     return f();

@@ -1,10 +1,14 @@
 // Execution: schedule the pending nodes, apply the passes, run the kernels one by one.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/denormals.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/leaves.h>
 #include <unroll/autograd/schedule.h>
 #include <unroll/autograd/tape_state.h>
 
@@ -12,15 +16,17 @@ namespace unroll {
 
 namespace {
 
+[[noreturn]] void refuse_changed(const TapeState& state, const TapeState::ParameterUse& use) {
+  throw StateError(fmt::format(
+      "evaluate: parameter {} was changed after it was recorded at {}; reset the tape and record "
+      "again",
+      use.parameter.name(), to_string(state.nodes[use.node].where)));
+}
+
 /// A parameter that changed since it was recorded would mix two versions in one computation.
-void expect_unchanged_parameters(TapeState& state) {
-  for (TapeState::ParameterUse& use : state.parameters) {
-    if (use.parameter.version() == use.version) continue;
-    const Node& node = state.nodes[use.node];
-    throw StateError(fmt::format(
-        "evaluate: parameter {} was changed after it was recorded at {}; reset the tape and "
-        "record again",
-        use.parameter.name(), to_string(node.where)));
+void expect_unchanged_parameters(const TapeState& state) {
+  for (const TapeState::ParameterUse& use : state.parameters) {
+    if (use.parameter.version() != use.version) refuse_changed(state, use);
   }
 }
 
@@ -35,11 +41,7 @@ void run(const TapeState& state, const Node& node, std::span<const std::uint32_t
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     views[i] = {state.values[inputs[i]], &state.nodes[inputs[i]].type};
   }
-  try {
-    node.op->run({views, {output, &node.type}, state.attributes_of(node), accumulate});
-  } catch (const ValueError& e) {  // indices are checked when their values are known
-    throw ValueError(fmt::format("{}: {}: {}", to_string(node.where), node.op->name(), e.what()));
-  }
+  node.op->run({views, {output, &node.type}, state.attributes_of(node), accumulate});
 }
 
 /// The memory of a step's result: in the owner's block.
@@ -68,19 +70,18 @@ void execute(TapeState& state, Schedule& schedule) {
     const Node& node = state.nodes[step.node];
     void* const output = state.values[schedule.steps[step.owner].node];
     std::span<const std::uint32_t> inputs = state.inputs_of(node);
-    const bool is_partial_sum = step.accumulate && !step.folded;
-    if (is_partial_sum) {  // add what did not write itself
+    if (node.op == &accumulate_op() && step.accumulate) {  // add what did not write itself
       rest.clear();
-      for (const std::uint32_t input : inputs) {
+      std::ranges::copy_if(inputs, std::back_inserter(rest), [&](std::uint32_t input) {
         const std::uint32_t producer = state.step_of[input];
-        const bool written = producer != TapeState::kNone && schedule.steps[producer].folded &&
-                             &schedule.steps[schedule.steps[producer].owner] == &step;
-        if (!written) rest.push_back(input);
-      }
+        return producer == TapeState::kNone || !schedule.steps[producer].folded;
+      });
       if (rest.empty()) continue;
       inputs = rest;
     }
-    run(state, node, inputs, output, step.accumulate);
+    // Indices are checked only now that their values are known.
+    blame(node.where, node.op->name(),
+          [&] { run(state, node, inputs, output, step.accumulate); });
   }
 }
 
@@ -97,10 +98,10 @@ void drop_temporaries(TapeState& state, const Schedule& schedule, bool failed) {
 }  // namespace
 
 void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep) {
-  expect_unchanged_parameters(state);
   Schedule schedule = make_schedule(state, roots, keep);
   if (schedule.steps.empty()) return;
   try {
+    expect_unchanged_parameters(state);
     if (state.options.passes.accumulate && keep == Keep::roots) {
       passes::accumulate(state, schedule);
     }
@@ -115,8 +116,20 @@ void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep)
   release_schedule(state, schedule);
 }
 
+void expect_current(const TapeState& state, std::uint32_t node) {
+  std::vector<const Type*> scratch;
+  const auto is_alias = [&](const Node& n) {
+    return n.op->alias_offset(signature_of(state, n, scratch), n.type) >= 0;
+  };
+  while (is_alias(state.nodes[node])) node = state.inputs_of(state.nodes[node])[0];
+  for (const TapeState::ParameterUse& use : state.parameters) {
+    if (use.node == node && use.parameter.version() != use.version) refuse_changed(state, use);
+  }
+}
+
 void run_now(TapeState& state, std::uint32_t index) {
   const FlushDenormals flush;
+  expect_unchanged_parameters(state);
   const Node& node = state.nodes[index];
   for (const std::uint32_t input : state.inputs_of(node)) {
     if (state.values[input] == nullptr) {  // a leaf constant, or recorded before eager mode

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 #include <initializer_list>
-#include <map>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <vector>
 
@@ -59,10 +59,11 @@ inline std::vector<Variable> gradients(const Operand& loss, std::initializer_lis
 
 /// sum_i <cotangent_i, d output_i / d w> for each w in `wrt`: reverse mode from any number of
 /// outputs of any shape. An output that does not depend on w contributes nothing; if none does,
-/// the result is an undefined Variable.
-std::vector<Variable> vector_jacobian_product(std::span<const Variable> outputs,
-                                              std::span<const Variable> cotangents,
-                                              std::span<const Variable> wrt);
+/// the result is an undefined Variable. Throws ValueError unless there is one cotangent for each
+/// output, ShapeError unless it has the output's type.
+std::vector<Variable> vector_jacobian_product(
+    std::span<const Variable> outputs, std::span<const Variable> cotangents,
+    std::span<const Variable> wrt, std::source_location at = std::source_location::current());
 
 /// For a rule that is easiest to write through other ops: `rewritten` equals the node's output and
 /// was recorded on stand-in inputs from tape position `first` on; adds its derivatives.

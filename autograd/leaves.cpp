@@ -6,7 +6,6 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
-#include <unroll/autograd/tape_state.h>
 
 namespace unroll {
 

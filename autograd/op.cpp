@@ -3,6 +3,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/tape_state.h>
 
 namespace unroll {
 
@@ -20,8 +21,10 @@ Op::Op(std::string name, Traits traits) : name_(std::move(name)), traits_(traits
 
 std::int64_t Op::alias_offset(const Signature&, const Type&) const { return -1; }
 
-void Op::derive(Derivation&) const {
-  throw StateError("has no derivative; cut the gradient by detach(...)");
+void Op::derive(Derivation& d) const {
+  const Variable y = d.output();
+  throw StateError(to_string(y.state().nodes[y.index()].where) + ": " + name_ +
+                   ": has no derivative; cut the gradient by detach(...)");
 }
 
 std::vector<const Op*> all_ops() { return op_list(); }

@@ -14,7 +14,7 @@ namespace unroll::detail {
 /// leaves to it, even if they are computed from one another.
 class Reverse {
  public:
-  /// `shared` owns `state`; `wrt` are the nodes whose gradients are asked for.
+  /// Sweeps back from node `last`; `wrt` are the nodes whose gradients are asked for.
   Reverse(std::shared_ptr<TapeState> shared, std::uint32_t first, std::uint32_t last,
           std::span<const std::uint32_t> wrt);
 
@@ -41,7 +41,8 @@ class Reverse {
     std::uint32_t head = TapeState::kNone, tail = TapeState::kNone;
   };
 
-  const Slot* find(std::uint32_t node) const;
+  /// Position in slots_, kNone if the node can have no gradient here.
+  std::uint32_t slot_of(std::uint32_t node) const;
   std::vector<std::uint32_t> list(const Slot& slot) const;
   std::uint32_t sum(Slot& slot, const Location& where);
 

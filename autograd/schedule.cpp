@@ -63,7 +63,7 @@ Schedule make_schedule(TapeState& state, std::span<const std::uint32_t> roots, K
     const std::uint32_t base = state.step_of[inputs[0]];
     if (base == TapeState::kNone) continue;  // of a value that is there already
     step.owner = schedule.steps[base].owner;
-    step.offset += schedule.steps[base].offset;
+    if (step.owner != base) step.offset += schedule.steps[base].offset;
   }
   for (const std::uint32_t root : roots) {
     if (state.step_of[root] == TapeState::kNone) continue;

@@ -15,7 +15,9 @@ struct Schedule {
     std::uint32_t node;
     /// Step whose memory this one writes: itself; the base of an alias; an accumulate step.
     std::uint32_t owner;
-    std::int64_t offset = 0;      ///< byte offset in the owner's memory (aliases)
+    /// Aliases: bytes from the owner's memory on; from its base on, if it owns itself (the base is
+    /// a value from outside this run).
+    std::int64_t offset = 0;
     bool alias = false;           ///< nothing to run
     bool accumulate = false;      ///< add to the owner's memory
     bool folded = false;          ///< an operand written straight into the accumulate step `owner`

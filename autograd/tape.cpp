@@ -159,10 +159,12 @@ Variable record_bytes(const Op& op, std::span<const Operand> operands,
     const std::span<std::uint32_t> inputs =
         many.empty() ? std::span<std::uint32_t>(few.data(), operands.size())
                      : std::span<std::uint32_t>(many);
-    for (std::size_t i = 0; i < operands.size(); ++i) {
-      inputs[i] = node_of(state, operands[i], number_dtype);
-    }
-    const std::uint32_t index = record_node(state, op, inputs, attributes, where);
+    const std::uint32_t index = all_or_nothing(state, [&] {
+      for (std::size_t i = 0; i < operands.size(); ++i) {
+        inputs[i] = node_of(state, operands[i], number_dtype);
+      }
+      return record_node(state, op, inputs, attributes, where);
+    });
     return Variable(anchor.shared_state(), index, state.generation);
   });
 }
@@ -198,6 +200,16 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
 
 Variable detach(const Operand& x) { return record(detach_op(), {x}); }
 
+Variable on_tape(const Operand& x, const Operand& beside, std::string_view op) {
+  if (x.variable() != nullptr) return *x.variable();
+  return blame(x.where(), op, [&] {
+    const Variable& anchor = tape_operand({&beside, 1});
+    TapeState& state = anchor.state();
+    const std::uint32_t index = node_of(state, x, beside.dtype(Dtype::float32));
+    return Variable(anchor.shared_state(), index, state.generation);
+  });
+}
+
 Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype,
                        const Shape& shape) {
   TapeState& state = on_tape_of.state();
@@ -211,15 +223,17 @@ std::uint64_t next_random_key(const Variable& on_tape_of) {
   return mix(state.options.seed, state.random_counter++);
 }
 
-void evaluate(std::span<const Variable> roots) {
+void evaluate(std::span<const Variable> roots, std::source_location at) {
   if (roots.empty()) return;
   std::vector<std::uint32_t> nodes;
-  for (const Variable& root : roots) {
-    if (&root.state() != &roots.front().state()) {
-      throw StateError("evaluate: the variables are on different tapes; expected one");
+  blame(Location::from(at), "evaluate", [&] {
+    for (const Variable& root : roots) {
+      if (&root.state() != &roots.front().state()) {
+        throw StateError("the variables are on different tapes; expected one");
+      }
+      nodes.push_back(root.index());
     }
-    nodes.push_back(root.index());
-  }
+  });
   evaluate(roots.front().state(), nodes, Keep::roots);
 }
 
@@ -235,6 +249,19 @@ void TapeState::clear() {
   node_of_parameter.clear();
   kept.release();
   random_counter = 0;
+}
+
+void TapeState::roll_back(const Mark& mark) {
+  nodes.resize(mark.nodes);
+  values.resize(mark.nodes);
+  step_of.resize(mark.nodes);
+  inputs.resize(mark.inputs);
+  attributes.resize(mark.attributes);
+  leaves.resize(mark.leaves);
+  while (parameters.size() > mark.parameters) {
+    node_of_parameter.erase(&parameters.back().parameter.value());
+    parameters.pop_back();
+  }
 }
 
 Signature signature_of(const TapeState& state, const Node& node,

@@ -8,6 +8,7 @@
 #include <source_location>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <unroll/autograd/op.h>
 #include <unroll/autograd/parameter.h>
@@ -86,7 +87,7 @@ class Tape {
 
 /// Records `op` on the tape of its operands and returns the result's handle. This is all an op
 /// function does. Throws what the op's shape rule throws, with the caller's line in front;
-/// StateError for stale operands or operands of different tapes.
+/// StateError for stale operands or operands of different tapes. The tape is then as it was.
 Variable record_bytes(const Op& op, std::span<const Operand> inputs,
                       std::span<const std::byte> attributes);
 inline Variable record(const Op& op, std::span<const Operand> inputs) {
@@ -109,6 +110,10 @@ Variable record(const Op& op, std::initializer_list<Operand> inputs, const A& at
 /// The same value, through which no gradient flows.
 Variable detach(const Operand& x);
 
+/// x as a variable: itself, or its leaf on the tape of `beside`. For the op function `op` that
+/// records a reshape or the like of an operand first. Throws StateError if neither is on a tape.
+Variable on_tape(const Operand& x, const Operand& beside, std::string_view op);
+
 /// A constant on the tape of `on_tape_of`, as Tape::constant.
 Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype,
                        const Shape& shape = {});
@@ -118,9 +123,11 @@ std::uint64_t next_random_key(const Variable& on_tape_of);
 
 /// Computes several values in one run. Only they are kept; what was computed on the way is
 /// released, and computed again should somebody ask for it.
-void evaluate(std::span<const Variable> roots);
-inline void evaluate(std::initializer_list<Variable> roots) {
-  evaluate(std::span<const Variable>(roots.begin(), roots.size()));
+void evaluate(std::span<const Variable> roots,
+              std::source_location at = std::source_location::current());
+inline void evaluate(std::initializer_list<Variable> roots,
+                     std::source_location at = std::source_location::current()) {
+  evaluate(std::span<const Variable>(roots.begin(), roots.size()), at);
 }
 
 /// The program as text, one node per line: number, op, operands, type, place in the user's code.

@@ -52,7 +52,8 @@ struct TapeState {
 
   int no_gradient_depth = 0;
   std::uint64_t random_counter = 0;
-  const Location* rule_location = nullptr;  ///< set while a derivative rule records
+  /// Set while RecordedAt lives: where new nodes are attributed to, instead of to their caller.
+  const Location* rule_location = nullptr;
 
   std::span<const std::uint32_t> inputs_of(const Node& node) const {
     return {inputs.data() + node.first_input, node.input_count};
@@ -62,20 +63,35 @@ struct TapeState {
   }
   /// Forgets the nodes, keeps capacity.
   void clear();
+
+  /// How far the tape has got, to come back to when a call fails half-way.
+  struct Mark {
+    std::size_t nodes, inputs, attributes, leaves, parameters;
+  };
+  Mark mark() const {
+    return {nodes.size(), inputs.size(), attributes.size(), leaves.size(), parameters.size()};
+  }
+  /// Forgets what was recorded since `mark`.
+  void roll_back(const Mark& mark);
 };
 
 /// A shape-rule view of a recorded node; `scratch` holds the pointers.
 Signature signature_of(const TapeState& state, const Node& node,
                        std::vector<const Type*>& scratch);
 
-/// True for the leaves: input, parameter, constant.
-bool is_leaf(const Node& node);
+/// Runs `f`; if it throws, what it recorded is forgotten.
+template <class F>
+auto all_or_nothing(TapeState& state, F f) {
+  const TapeState::Mark before = state.mark();
+  try {
+    return f();
+  } catch (...) {
+    state.roll_back(before);
+    throw;
+  }
+}
 
-/// The engine's own ops.
-const Op& accumulate_op();
-const Op& detach_op();
-
-/// Records op over nodes of `state`; inputs must be valid.
+/// Records op over nodes of `state`; inputs must be valid. In eager mode the node is computed.
 std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::uint32_t> inputs,
                           std::span<const std::byte> attributes, const Location& where);
 
@@ -83,7 +99,9 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
 enum class Keep { roots, everything };
 /// Computes the values of `roots` (node numbers) with all passes that the tape's options allow.
 void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep);
-/// Computes one node whose operands are all computed (eager mode).
+/// Computes one node, for eager mode. An error of its kernel comes out without place and name.
 void run_now(TapeState& state, std::uint32_t node);
+/// Throws StateError if the value of `node` is, or is part of, a parameter that has changed since.
+void expect_current(const TapeState& state, std::uint32_t node);
 
 }  // namespace unroll

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/tape_state.h>
 
@@ -28,10 +29,12 @@ TapeState& Variable::state() const {
 
 Type Variable::type() const { return state().nodes[index_].type; }
 
-Tensor Variable::value() const {
-  TapeState& tape = state();
+Tensor Variable::value(std::source_location at) const {
+  TapeState& tape = *blame(Location::from(at), "value", [&] { return &state(); });
   if (tape.values[index_] == nullptr) {
     evaluate(tape, std::span<const std::uint32_t>(&index_, 1), Keep::everything);
+  } else {
+    expect_current(tape, index_);
   }
   const Type& type = tape.nodes[index_].type;
   Tensor result = Tensor::uninitialized(type.shape, type.dtype);
@@ -40,13 +43,13 @@ Tensor Variable::value() const {
 }
 
 Shape Operand::shape() const {
-  if (variable_ != nullptr) return variable_->shape();
+  if (variable_ != nullptr) return blame(where_, "operand", [&] { return variable_->shape(); });
   if (parameter_ != nullptr && parameter_->defined()) return parameter_->shape();
   return {};
 }
 
 Dtype Operand::dtype(Dtype fallback) const {
-  if (variable_ != nullptr) return variable_->dtype();
+  if (variable_ != nullptr) return blame(where_, "operand", [&] { return variable_->dtype(); });
   if (parameter_ != nullptr && parameter_->defined()) return parameter_->dtype();
   return fallback;
 }

@@ -43,9 +43,11 @@ class Variable {
 
   /// Computes the value if needed and returns it. Everything computed on the way stays on the tape
   /// until it is reset. Throws StateError when stale, NumericError never: NaN is a value.
-  Tensor value() const;
+  Tensor value(std::source_location at = std::source_location::current()) const;
   /// The only element as a double; ShapeError if there is more than one.
-  double item() const { return value().item(); }
+  double item(std::source_location at = std::source_location::current()) const {
+    return value(at).item();
+  }
 
   /// The position on the tape.
   std::uint32_t index() const { return index_; }

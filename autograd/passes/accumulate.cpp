@@ -5,25 +5,32 @@
 namespace unroll::passes {
 
 void accumulate(const TapeState& state, Schedule& schedule) {
-  for (std::uint32_t s = 0; s < schedule.steps.size(); ++s) {
-    const Node& node = state.nodes[schedule.steps[s].node];
-    if (node.op != &accumulate_op()) continue;
-    bool started = false;
-    for (const std::uint32_t input : state.inputs_of(node)) {
+  auto& steps = schedule.steps;
+  const auto is_sum = [&](const Schedule::Step& step) {
+    return state.nodes[step.node].op == &accumulate_op();
+  };
+  // From the last sum on, so that a sum folded into another one hands its destination on.
+  for (std::size_t s = steps.size(); s-- > 0;) {
+    if (!is_sum(steps[s])) continue;
+    for (const std::uint32_t input : state.inputs_of(state.nodes[steps[s].node])) {
       const std::uint32_t producer = state.step_of[input];
       if (producer == TapeState::kNone) continue;
-      Schedule::Step& step = schedule.steps[producer];
+      Schedule::Step& step = steps[producer];
       const bool own_memory = step.owner == producer && !step.alias;
       if (!own_memory || step.keep || step.uses != 1 ||
           !state.nodes[step.node].op->traits().accumulates) {
         continue;
       }
-      step.owner = s;
+      step.owner = steps[s].owner;
       step.folded = true;
-      step.accumulate = started;
-      started = true;
     }
-    schedule.steps[s].accumulate = started;
+  }
+  // Whichever runs first overwrites; contributions need not run in the order they are listed.
+  std::vector<bool> started(steps.size(), false);
+  for (Schedule::Step& step : steps) {
+    if (!step.folded && !is_sum(step)) continue;
+    step.accumulate = started[step.owner];
+    started[step.owner] = true;
   }
 }
 

@@ -1,0 +1,282 @@
+// The law of passes: whatever is switched on or off, values and gradients agree; memory does not
+// change results, it only gets less.
+#include <cmath>
+
+#include <unroll/autograd/tape_state.h>
+#include <unroll/tests/autograd/programs.h>
+#include <unroll/tests/support/catch.h>
+
+using namespace unroll;
+using namespace unroll::testing;
+
+namespace {
+
+std::vector<TapeOptions> all_options() {
+  std::vector<TapeOptions> result;
+  for (const bool accumulate : {false, true}) {
+    for (const bool reuse : {false, true}) {
+      for (const bool eager : {false, true}) {
+        TapeOptions options;
+        options.eager = eager;
+        options.passes = {.accumulate = accumulate, .reuse = reuse};
+        result.push_back(options);
+      }
+    }
+  }
+  return result;
+}
+
+struct Result {
+  double loss = 0;
+  Gradients gradients;
+};
+
+Result result_of(const Model& model, const ParameterSet& parameters, const TapeOptions& options) {
+  Tape tape(options);
+  const Variable loss = model(tape, parameters);
+  Gradients g = gradients(loss, parameters);
+  return {loss.item(), std::move(g)};
+}
+
+/// The largest difference, relative to the larger of 1 and the values' size.
+double difference(const Result& a, const Result& b, const ParameterSet& parameters) {
+  double worst = std::abs(a.loss - b.loss) / std::max(1.0, std::abs(a.loss));
+  for (const Parameter& p : parameters) {
+    const Tensor x = a.gradients[p], y = b.gradients[p];
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      const double scale = std::max(1.0, std::abs(x.at(i)));
+      worst = std::max(worst, std::abs(x.at(i) - y.at(i)) / scale);
+    }
+  }
+  return worst;
+}
+
+void check_passes_agree(const Model& model, const ParameterSet& parameters, double tolerance) {
+  Result reference;
+  bool is_first = true;
+  for (const TapeOptions& options : all_options()) {
+    Result result = result_of(model, parameters, options);
+    if (is_first) reference = std::move(result);
+    INFO("accumulate " << options.passes.accumulate << ", reuse " << options.passes.reuse
+                       << ", eager " << options.eager);
+    if (!is_first) CHECK(difference(reference, result, parameters) <= tolerance);
+    is_first = false;
+  }
+}
+
+/// d/dx of a scalar function of x [3], with all passes and with none.
+void check_gradient_agrees(const std::function<Variable(const Variable&)>& f) {
+  std::vector<Tensor> found;
+  for (const bool on : {false, true}) {
+    Tape tape({.passes = {.accumulate = on, .reuse = on}});
+    const Variable x = tape.input(Tensor(Shape{3}, {0.5, -1.0, 2.0}));
+    const Variable dx = gradients(f(x), {x}).front();
+    evaluate({dx});
+    found.push_back(dx.value());
+  }
+  for (std::int64_t i = 0; i < 3; ++i) CHECK(found[0].at(i) == Approx(found[1].at(i)).epsilon(1e-13));
+}
+
+}  // namespace
+
+TEST_CASE("passes agree on random programs", "[passes]") {
+  const ParameterSet doubles = program_parameters(Dtype::float64);
+  const ParameterSet floats = program_parameters(Dtype::float32);
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const Model model = [seed](Tape& tape, const ParameterSet& parameters) {
+      return random_program(tape, parameters, seed);
+    };
+    INFO("program " << seed);
+    check_passes_agree(model, doubles, 1e-12);
+    check_passes_agree(model, floats, 2e-4);
+  }
+}
+
+TEST_CASE("passes agree on a hand-written LSTM", "[passes]") {
+  const Model model = [](Tape& tape, const ParameterSet& parameters) {
+    return lstm_loss(tape, parameters, 12, 3);
+  };
+  check_passes_agree(model, lstm_parameters(5, 4, Dtype::float64), 1e-12);
+  check_passes_agree(model, lstm_parameters(5, 4, Dtype::float32), 1e-5);
+}
+
+TEST_CASE("contributions may be computed in another order than they are added up", "[passes]") {
+  // The cotangent of y, which flows on to x as it is, is computed before the product's
+  // contribution to x but added after it.
+  check_gradient_agrees([](const Variable& x) {
+    const Variable y = x + 1.0, z = x * 3.0;
+    const Variable s = sum(tanh(y));
+    return sum(z * z) + s;
+  });
+}
+
+TEST_CASE("a sum of contributions may be a contribution to another sum", "[passes]") {
+  // The cotangent of y is a sum and flows on to x as it is, where it is one of several.
+  check_gradient_agrees([](const Variable& x) {
+    const Variable y = x + 1.0;
+    return sum(tanh(y) + sin(y)) + sum(x * x);
+  });
+  check_gradient_agrees([](const Variable& x) {
+    Variable h = x;
+    for (int t = 0; t < 4; ++t) h = (h + 0.5) + tanh(h + 0.25) * sin(h - 0.5);
+    return sum(h);
+  });
+}
+
+TEST_CASE("the same contribution may arrive several times", "[passes]") {
+  check_gradient_agrees([](const Variable& x) { return sum(tanh(x + x + x)); });
+  check_gradient_agrees([](const Variable& x) {
+    const Variable y = tanh(x);
+    return sum(y + y) + sum(y);
+  });
+}
+
+TEST_CASE("evaluate keeps its roots, releases the rest, and computes it again when asked",
+          "[passes]") {
+  Tape tape;
+  const Variable x = tape.input(Tensor(Shape{3}, {0.1, 0.2, 0.3}));
+  const Variable a = tanh(x), b = a * a, c = reshape(b, {3, 1}), d = sum(c);
+  evaluate({d});
+  const auto computed = [&](const Variable& v) {
+    return tape.state().values[v.index()] != nullptr;
+  };
+  CHECK(computed(d));
+  CHECK_FALSE(computed(a));
+  CHECK_FALSE(computed(b));
+  CHECK_FALSE(computed(c));
+  double expected = 0;
+  for (const double v : {0.1, 0.2, 0.3}) expected += std::tanh(v) * std::tanh(v);
+  CHECK(d.item() == Approx(expected).epsilon(1e-14));
+  CHECK(b.value().at(1) == Approx(std::tanh(0.2) * std::tanh(0.2)).epsilon(1e-14));
+  CHECK(computed(a));  // value() keeps what it computed on the way
+  CHECK(d.item() == Approx(expected).epsilon(1e-14));
+  evaluate({d, c, c});
+  CHECK(computed(c));
+  CHECK(c.value().shape() == Shape{3, 1});
+}
+
+TEST_CASE("an alias that is a root keeps the memory it lies in", "[passes]") {
+  Tape tape;
+  const Variable x = tape.input(Tensor(Shape{4}, {1.0, 2.0, 3.0, 4.0}));
+  const Variable y = x * 2.0, part = slice(y, 0, 1, 3), z = reshape(part, {2, 1});
+  evaluate({z});
+  Variable other = x;
+  for (int i = 0; i < 20; ++i) other = tanh(other);
+  evaluate({other});
+  CHECK(z.value().at(0) == 4);
+  CHECK(z.value().at(1) == 6);
+}
+
+TEST_CASE("aliases of aliases of data lie where they should", "[passes]") {
+  Tape tape;
+  const Variable x = tape.input(Tensor(Shape{4, 2}, {0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0}));
+  const Variable middle = slice(x, 0, 1, 4), row = select(middle, 0, 1);
+  const Variable element = slice(row, 0, 1, 2), y = detach(reshape(element, {1, 1})) + 0.0;
+  evaluate({y});
+  CHECK(y.item() == 5);
+  CHECK(element.item() == 5);
+  CHECK(row.value().at(0) == 4);
+  // From a computed value on.
+  const Variable computed = x * 2.0;
+  computed.value();
+  const Variable z = sum(select(slice(slice(computed, 0, 1, 4), 0, 1, 3), 0, 1));
+  evaluate({z});
+  CHECK(z.item() == 2 * (6 + 7));
+}
+
+TEST_CASE("operands that die are overwritten only where nothing reads them again", "[passes]") {
+  // Each function is computed as the root of one run, so that its operands die in it.
+  const auto check = [](const char* what, const std::function<Variable(const Variable&)>& f) {
+    std::vector<Tensor> found;
+    for (const bool reuse : {false, true}) {
+      Tape tape({.passes = {.reuse = reuse}});
+      const Variable x = tape.input(random_uniform({4, 4}, 7));
+      const Variable y = f(x);
+      evaluate({y});
+      found.push_back(y.value());
+    }
+    INFO(what);
+    CHECK(found[0].identical(found[1]));
+  };
+  check("chain", [](const Variable& x) { return tanh(tanh(tanh(x) * 2.0) + 1.0) * 3.0; });
+  check("broadcast row of itself", [](const Variable& x) {
+    const Variable y = tanh(x);
+    return tanh(y * select(y, 0, 0));
+  });
+  check("broadcast column of itself", [](const Variable& x) {
+    const Variable y = tanh(x);
+    return tanh(y * slice(y, 1, 3, 4));
+  });
+  check("reshaped twin", [](const Variable& x) {
+    const Variable y = tanh(reshape(x, {16}));
+    return tanh(reshape(y, {4, 4}) * reshape(reshape(y, {2, 8}), {4, 4}));
+  });
+  check("transposed twin", [](const Variable& x) {
+    const Variable y = tanh(x);
+    return tanh(y - transpose(y));
+  });
+  check("slices of the dying operand", [](const Variable& x) {
+    const Variable y = tanh(x);
+    return tanh(slice(y, 0, 0, 2) - slice(y, 0, 2, 4));
+  });
+  check("overlapping slices", [](const Variable& x) {
+    const Variable y = tanh(x);
+    return tanh(slice(y, 0, 0, 3) - slice(y, 0, 1, 4));
+  });
+  check("first part grows by broadcasting", [](const Variable& x) {
+    const Variable y = tanh(slice(tanh(x), 0, 0, 1));
+    return tanh(y + x);
+  });
+  check("both operands the same", [](const Variable& x) {
+    const Variable y = tanh(x);
+    return tanh(y * y);
+  });
+  check("the operand of an alias that lives on", [](const Variable& x) {
+    const Variable y = tanh(x), part = select(y, 0, 1);
+    const Variable z = y * 2.0;
+    return tanh(z) + part;
+  });
+  check("a comparison is smaller than its operands", [](const Variable& x) {
+    const Variable y = tanh(x);
+    return where(y > 0.0, y, 0.0 - y * 0.5);
+  });
+  check("long formulas", [](const Variable& x) {
+    Variable y = tanh(x);
+    for (int i = 0; i < 5; ++i) y = gelu(silu(y) + elu(y));
+    return y;
+  });
+}
+
+TEST_CASE("an RNN of a thousand steps needs far less memory when dead values make room",
+          "[passes]") {
+  const auto memory = [](bool reuse, bool with_gradients) {
+    Tape tape({.passes = {.reuse = reuse}});
+    const Variable w = tape.input(random_uniform({32, 32}, 1, -0.2, 0.2, Dtype::float32));
+    Variable h = tape.input(random_uniform({8, 32}, 2, -1, 1, Dtype::float32));
+    for (int t = 0; t < 1000; ++t) h = tanh(matmul(h, w));
+    const Variable loss = sum(h * h);
+    if (with_gradients) {
+      const auto g = gradients(loss, {w});
+      evaluate({loss, g[0]});
+    } else {
+      evaluate({loss});
+    }
+    return static_cast<double>(tape.memory_bytes());
+  };
+  CHECK(memory(false, false) > 20 * memory(true, false));
+  // Backwards each step needs the forward value, but neither products nor cotangents.
+  CHECK(memory(false, true) > 2.5 * memory(true, true));
+}
+
+TEST_CASE("a second run of the same program allocates nothing new", "[passes]") {
+  const ParameterSet parameters = lstm_parameters(8, 8, Dtype::float32);
+  Tape tape;
+  const auto step = [&] {
+    tape.reset();
+    gradients(lstm_loss(tape, parameters, 20, 4), parameters);
+    return tape.memory_bytes();
+  };
+  const std::size_t first = step();
+  CHECK(step() == first);
+  CHECK(step() == first);
+}
