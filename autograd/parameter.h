@@ -70,7 +70,7 @@ class ParameterSet {
   auto begin() const { return parameters_.begin(); }
   auto end() const { return parameters_.end(); }
   const Parameter& operator[](std::size_t i) const { return parameters_[i]; }
-  /// By full name; throws ValueError naming the closest existing names.
+  /// By full name; throws ValueError naming those that exist.
   const Parameter& at(std::string_view name) const;
   bool contains(std::string_view name) const;
   /// The number of trainable elements.

@@ -8,19 +8,19 @@
 
 namespace unroll {
 
-std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter) {
-  auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
-  auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
-  std::uint32_t k0 = low(key), k1 = high(key);
-  std::uint32_t c0 = low(counter), c1 = high(counter), c2 = 0, c3 = 0;
+std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter, std::uint64_t high) {
+  const auto lower = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
+  const auto upper = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
+  std::uint32_t k0 = lower(key), k1 = upper(key);
+  std::uint32_t c0 = lower(counter), c1 = upper(counter), c2 = lower(high), c3 = upper(high);
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53} * c0;
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57} * c2;
-    const std::uint32_t next0 = high(p1) ^ c1 ^ k0, next2 = high(p0) ^ c3 ^ k1;
+    const std::uint32_t next0 = upper(p1) ^ c1 ^ k0, next2 = upper(p0) ^ c3 ^ k1;
     c0 = next0;
-    c1 = low(p1);
+    c1 = lower(p1);
     c2 = next2;
-    c3 = low(p0);
+    c3 = lower(p0);
     k0 += 0x9E3779B9;
     k1 += 0xBB67AE85;
   }

@@ -11,8 +11,10 @@
 
 namespace unroll {
 
-/// Four uniform 32-bit words for block number `counter` of the stream `key`.
-std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter);
+/// Four uniform 32-bit words for block number `counter` of the stream `key`; `high` is the upper
+/// half of the 128-bit counter.
+std::array<std::uint32_t, 4> philox(std::uint64_t key, std::uint64_t counter,
+                                    std::uint64_t high = 0);
 
 /// A key that depends on both arguments in every bit (the finaliser of SplitMix64).
 std::uint64_t mix(std::uint64_t a, std::uint64_t b);

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <new>
 
 #include <unroll/autograd/error.h>
@@ -33,6 +35,17 @@ decltype(auto) with_element(Dtype dtype, F f) {
     case Dtype::bool_: break;
   }
   return f(static_cast<bool*>(nullptr));
+}
+
+template <class To, class From>
+To converted(From value) {
+  if constexpr (std::is_same_v<To, std::int32_t> && std::is_floating_point_v<From>) {
+    using Limits = std::numeric_limits<std::int32_t>;
+    if (std::isnan(value)) return 0;
+    return static_cast<To>(std::clamp<double>(value, Limits::min(), Limits::max()));
+  } else {
+    return static_cast<To>(value);
+  }
 }
 
 void expect_dtype(Dtype actual, Dtype asked) {
@@ -75,7 +88,7 @@ Tensor Tensor::uninitialized(const Shape& shape, Dtype dtype) {
 Tensor Tensor::full(const Shape& shape, double value, Dtype dtype) {
   Tensor result = uninitialized(shape, dtype);
   with_element(dtype, [&]<class T>(T*) {
-    std::ranges::fill(result.mutable_data<T>(), static_cast<T>(value));
+    std::ranges::fill(result.mutable_data<T>(), converted<T>(value));
   });
   return result;
 }
@@ -143,7 +156,7 @@ Tensor Tensor::to(Dtype dtype) const {
   with_element(dtype_, [&]<class From>(From*) {
     with_element(dtype, [&]<class To>(To*) {
       std::ranges::transform(data<From>(), result.mutable_data<To>().begin(),
-                             [](From value) { return static_cast<To>(value); });
+                             converted<To, From>);
     });
   });
   return result;

@@ -64,7 +64,8 @@ class Tensor {
   double at(std::int64_t index) const;
   /// The same elements under another shape of the same size, without copying.
   Tensor reshaped(const Shape& shape) const;
-  /// Converted element by element; int32 truncates, bool is `!= 0`.
+  /// Converted element by element. int32 drops the fraction, what is out of its range becomes the
+  /// nearest limit and NaN 0; bool is `!= 0`.
   Tensor to(Dtype dtype) const;
 
   /// Same dtype, shape and bytes.
