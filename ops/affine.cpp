@@ -5,6 +5,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/tape_state.h>
 #include <unroll/ops/kernels/gemm.h>
 #include <unroll/ops/kernels/simd.h>
 #include <unroll/ops/linear_algebra.h>
@@ -100,9 +101,12 @@ Variable affine(const Operand& x, const Operand& w, const Operand& b) {
                                  to_string(x.where())));
   }
   const int last = shape.rank() - 1;
-  const Variable flat = reshape(x, Shape{shape.product(0, last), shape[last]});
-  const Variable y = record(kAffine, {x.with(flat), weight, b}, attributes);
-  return reshape(y, shape.with(last, y.shape()[1]));
+  const Variable rows = on_tape(x, weight, "affine");
+  return all_or_nothing(rows.state(), [&] {
+    const Variable flat = reshape(x.with(rows), Shape{shape.product(0, last), shape[last]});
+    const Variable y = record(kAffine, {x.with(flat), weight, b}, attributes);
+    return reshape(x.with(y), shape.with(last, y.shape()[1]));
+  });
 }
 
 }  // namespace unroll

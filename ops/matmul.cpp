@@ -6,6 +6,7 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/tape_state.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/kernels/gemm.h>
 #include <unroll/ops/linear_algebra.h>
@@ -107,6 +108,29 @@ Variable matmul(const Operand& a, const Operand& b, Transposed transposed) {
   return record(kMatMul, {a, b}, transposed);
 }
 
+namespace {
+
+TapeState& tape_of(const Operand& a, const Operand& b) {
+  return (a.variable() != nullptr ? *a.variable() : on_tape(b, a, "matmul")).state();
+}
+
+/// A vector becomes a matrix with one row or column, which disappears from the product.
+Variable matmul_with_vector(const Operand& a, const Operand& b) {
+  const bool is_row = a.shape().rank() == 1, is_column = b.shape().rank() == 1;
+  return all_or_nothing(tape_of(a, b), [&] {
+    Variable left = on_tape(a, b, "matmul"), right = on_tape(b, a, "matmul");
+    if (is_row) left = reshape(a.with(left), left.shape().inserted(0, 1));
+    if (is_column) right = reshape(b.with(right), right.shape().inserted(1, 1));
+    const Variable y = matmul(a.with(left), b.with(right));
+    Shape shape = y.shape();
+    if (is_column) shape = shape.without(shape.rank() - 1);
+    if (is_row) shape = shape.without(shape.rank() - (is_column ? 1 : 2));
+    return reshape(a.with(y), shape);
+  });
+}
+
+}  // namespace
+
 Variable matmul(const Operand& a, const Operand& b) {
   const Shape shape_a = a.shape(), shape_b = b.shape();
   if (shape_a.rank() == 0 || shape_b.rank() == 0) {
@@ -114,14 +138,7 @@ Variable matmul(const Operand& a, const Operand& b) {
                                  "one axis each", to_string(a.where()), to_string(shape_a),
                                  to_string(shape_b)));
   }
-  if (shape_a.rank() == 1) {
-    const Variable y = matmul(Operand(reshape(a, shape_a.inserted(0, 1))), b);
-    return reshape(y, y.shape().without(y.shape().rank() - (shape_b.rank() == 1 ? 1 : 2)));
-  }
-  if (shape_b.rank() == 1) {
-    const Variable y = matmul(a, Operand(reshape(b, shape_b.inserted(1, 1))));
-    return reshape(y, y.shape().without(y.shape().rank() - 1));
-  }
+  if (shape_a.rank() == 1 || shape_b.rank() == 1) return matmul_with_vector(a, b);
   Transposed transposed;
   Variable plain_a, plain_b;
   if (a.variable() != nullptr) transposed.a = is_transpose_of_last_axes(*a.variable(), plain_a);
@@ -133,8 +150,12 @@ Variable matmul(const Operand& a, const Operand& b) {
       shape_a.extent(-1) == shape_b[0]) {
     const int last = shape_a.rank() - 1;
     const Shape tall{shape_a.product(0, last), shape_a[last]};
-    const Variable flat = reshape(left, tall);
-    return reshape(matmul(a.with(flat), right, transposed), shape_a.with(last, shape_b[1]));
+    return all_or_nothing(tape_of(left, right), [&] {
+      const Variable matrices = on_tape(left, right, "matmul");
+      const Variable flat = reshape(a.with(matrices), tall);
+      const Variable y = matmul(a.with(flat), right, transposed);
+      return reshape(a.with(y), shape_a.with(last, shape_b[1]));
+    });
   }
   return matmul(left, right, transposed);
 }
@@ -154,7 +175,8 @@ Variable outer(const Operand& a, const Operand& b) {
                                  to_string(a.where()), to_string(a.shape()),
                                  to_string(b.shape())));
   }
-  return reshape(a, {-1, 1}) * b;
+  const Variable column = reshape(a, {-1, 1});
+  return mul(a.with(column), b);
 }
 
 }  // namespace unroll
