@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
 
 #include <unroll/autograd/error.h>
 
@@ -19,6 +21,10 @@ Expr append(Code code, std::span<const Expr> operands) {
     std::array<double, 3> x{};
     std::ranges::transform(operands, x.begin(), &Expr::constant);
     return Expr(evaluate(code, x[0], x[1], x[2]));
+  }
+  constexpr int kMaxValues = std::numeric_limits<std::int16_t>::max();
+  if (formula->arguments() + static_cast<int>(formula->instructions.size()) >= kMaxValues) {
+    throw ValueError(fmt::format("formula: more than {} values; split the op", kMaxValues));
   }
   Formula::Instruction instruction{code};
   for (std::size_t i = 0; i < operands.size(); ++i) {
@@ -36,7 +42,10 @@ int operand_count(Code code) {
 
 std::int16_t Expr::value_in(Formula& formula) const {
   if (formula_ != nullptr) return static_cast<std::int16_t>(value_);
-  const auto found = std::ranges::find(formula.constants, constant_);
+  // By bits: 0 and -0 differ, NaN equals itself.
+  const auto found = std::ranges::find_if(formula.constants, [&](double c) {
+    return std::bit_cast<std::uint64_t>(c) == std::bit_cast<std::uint64_t>(constant_);
+  });
   const auto k = found - formula.constants.begin();
   if (found == formula.constants.end()) formula.constants.push_back(constant_);
   return static_cast<std::int16_t>(-1 - k);
@@ -70,7 +79,6 @@ void detail::finish(Formula& formula, const Expr& result) {
   formula.result = result.value_in(formula);
   const int arguments = formula.arguments();
   const auto count = static_cast<int>(formula.instructions.size());
-  // The result of the last instruction that matters goes to the output: cut what follows it.
   std::vector<int> last_use(formula.instructions.size(), -1);
   for (int i = 0; i < count; ++i) {
     const auto& instruction = formula.instructions[static_cast<std::size_t>(i)];
@@ -93,11 +101,15 @@ void detail::finish(Formula& formula, const Expr& result) {
     }
     // Results that nobody reads again, this one included, give their register back. An operand's
     // register is not reused by its reader: kernels take it that targets are other memory.
-    for (int j = 0; j <= i; ++j) {
-      const auto& other = formula.instructions[static_cast<std::size_t>(j)];
-      const int last = std::max(last_use[static_cast<std::size_t>(j)], j);
-      if (last == i) free.push_back(other.target);
+    const auto release = [&](int value) {
+      if (value < 0 || last_use[static_cast<std::size_t>(value)] > i) return;
+      last_use[static_cast<std::size_t>(value)] = count + 1;  // once
+      free.push_back(formula.instructions[static_cast<std::size_t>(value)].target);
+    };
+    for (int k = 0; k < operand_count(instruction.code); ++k) {
+      release(instruction.operands[static_cast<std::size_t>(k)] - arguments);
     }
+    release(i);
   }
   if (formula.parameters + static_cast<int>(formula.constants.size()) > kMaxScalars) {
     throw ValueError(fmt::format("formula: {} constants; at most {} with the parameters",

@@ -120,7 +120,8 @@ void finish(Formula& formula, const Expr& result);
 }  // namespace detail
 
 /// Runs `f` once on Exprs and keeps what it did. `inputs` of its arguments are tensors, the rest
-/// are scalar parameters. Throws ValueError if more than kMaxRegisters values are live at once.
+/// are scalar parameters. Throws ValueError if more than kMaxRegisters values are live at once, or
+/// there are more than kMaxScalars constants and parameters.
 template <class F>
 Formula trace(const F& f, int inputs) {
   constexpr int kArity = detail::arity<F>();

@@ -21,6 +21,10 @@ Pointwise::Pointwise(std::string name, Formula formula, Traits traits)
     throw ValueError(fmt::format("{}: a pointwise op takes at most 8 arguments, 4 of them "
                                  "parameters", this->name()));
   }
+  if (formula_.parameters + formula_.constants.size() > kMaxScalars) {
+    throw ValueError(fmt::format("{}: a formula has at most {} parameters and constants",
+                                 this->name(), kMaxScalars));
+  }
 }
 
 Type Pointwise::infer(const Signature& call) const {
