@@ -148,7 +148,8 @@ class CrossEntropyGrad final : public RowOp<CrossEntropyGrad> {
     const Variable q = record(kDistribution, {targets}, a);
     const Variable counts = reshape(record(kCounted, {targets}, a), column) > 0.0;
     const std::size_t first = logits.state().nodes.size();
-    derive_through(d, where(counts, (softmax(logits) - q) * reshape(dloss, column), 0.0), first);
+    const Variable p = masked_softmax(logits, counts);
+    derive_through(d, (p - q) * where(counts, reshape(dloss, column), 0.0), first);
   }
 };
 

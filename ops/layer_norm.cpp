@@ -62,8 +62,10 @@ class LayerNormGrad final : public Op {
       const T r = centre(call.input(0).as<T>() + at, call.attributes.as<double>(), dx, n);
       const T mean_g = row::sum(g, n) / static_cast<T>(n);
       const T mean_gn = row::dot(g, dx, n) * r / static_cast<T>(n);
-      row::scale_shift(dx, -r * r * mean_gn, -r * mean_g, dx, n);
-      row::add_scaled(dx, g, r, n);
+      // r may be large, so it comes last: the sum in front cancels exactly where it should.
+      row::scale_shift(dx, -r * mean_gn, -mean_g, dx, n);
+      row::add_to(dx, g, n);
+      row::scale_shift(dx, r, 0, dx, n);
     }
   }
 };
