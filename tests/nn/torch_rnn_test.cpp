@@ -1,0 +1,105 @@
+// Layers against PyTorch: values and all gradients in rnn_cases.json, see make_rnn_cases.py.
+#include <unroll/nn/stacked_rnn.h>
+
+#include <filesystem>
+#include <fstream>
+#include <source_location>
+
+#include <unroll/autograd/gradients.h>
+#include <unroll/tests/ops/torch_cases.h>
+#include <unroll/tests/support/catch.h>
+
+using namespace unroll;
+using unroll::testing::check_close;
+using unroll::testing::tensor_from;
+
+namespace {
+
+nlohmann::json recorded_cases() {
+  const std::filesystem::path here = std::source_location::current().file_name();
+  std::ifstream file(here.parent_path() / "rnn_cases.json");
+  return nlohmann::json::parse(file).at("cases");
+}
+
+/// Runs `layer` on the sources of a case and compares results and gradients.
+template <class Layer>
+void check_layer(const nlohmann::json& c, const Layer& layer, const nn::ParameterSet& parameters,
+                 double tolerance) {
+  using CellState = typename Layer::States::value_type;
+  Tape tape;
+  std::map<std::string, Variable> sources;
+  for (const auto& [name, record] : c.at("sources").items()) {
+    const Tensor value = tensor_from(record).to(parameters.dtype());
+    if (parameters.contains(name)) {
+      parameters.at(name).assign(value);
+      sources[name] = tape.use(parameters.at(name));
+    } else {
+      sources[name] = tape.input(value);
+    }
+  }
+  REQUIRE(parameters.size() + c.at("results").size() == sources.size());
+
+  nn::UnrollOptions<typename Layer::States> options;
+  if (!c.at("lengths").is_null()) {
+    options.lengths = c.at("lengths").get<std::vector<std::int32_t>>();
+  }
+  options.initial_state.emplace();
+  for (std::size_t cell = 0; cell < layer.cells().size(); ++cell) {
+    CellState state;
+    int member = 0;
+    nn::for_each_variable(state, [&](Variable& variable) {
+      variable = select(sources.at("state_" + std::to_string(member++)), 0,
+                        static_cast<std::int64_t>(cell));
+    });
+    options.initial_state->push_back(state);
+  }
+  const auto [outputs, last] = layer(sources.at("x"), options);
+  std::vector<Variable> results{outputs};
+  for (std::size_t member = 0; member + 1 < c.at("results").size(); ++member) {
+    std::vector<Variable> of_cells;
+    for (const CellState& state : last) of_cells.push_back(nn::state_variables(state)[member]);
+    results.push_back(stack(of_cells));
+  }
+  std::vector<Variable> cotangents, wrt;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    check_close(results[i].value(), tensor_from(c.at("results")[i]), tolerance);
+    cotangents.push_back(tape.input(tensor_from(c.at("cotangents")[i]).to(parameters.dtype())));
+  }
+  for (const auto& [name, source] : sources) wrt.push_back(source);
+  const auto gradients = vector_jacobian_product(results, cotangents, wrt);
+  std::size_t i = 0;
+  for (const auto& [name, source] : sources) {
+    INFO("gradient of " << name);
+    check_close(gradients[i++].value(), tensor_from(c.at("gradients").at(name)), tolerance);
+  }
+}
+
+template <class Layer, class CellOptions>
+void check_kind(const nlohmann::json& c, const CellOptions& cell) {
+  INFO(c.at("name").get<std::string>());
+  for (const auto& [dtype, tolerance] :
+       {std::pair(Dtype::float64, 1e-12), std::pair(Dtype::float32, 1e-5)}) {
+    nn::ParameterSet parameters(0, dtype);
+    const Layer layer(
+        parameters.scope(), 3, 2,
+        {.layers = c.at("layers").get<int>(), .bidirectional = c.at("bidirectional").get<bool>()},
+        cell);
+    check_layer(c, layer, parameters, tolerance);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("RNN, LSTM and GRU agree with PyTorch in values and gradients", "[nn]") {
+  const nlohmann::json cases = recorded_cases();
+  REQUIRE(cases.size() == 20);
+  for (const auto& c : cases) {
+    const std::string kind = c.at("kind");
+    if (kind == "rnn_tanh") check_kind<nn::RNN>(c, nn::RNNCellOptions{});
+    if (kind == "rnn_relu") {
+      check_kind<nn::RNN>(c, nn::RNNCellOptions{.activation = nn::RNNActivation::relu});
+    }
+    if (kind == "lstm") check_kind<nn::LSTM>(c, nn::LSTMCellOptions{});
+    if (kind == "gru") check_kind<nn::GRU>(c, nn::GRUCellOptions{});
+  }
+}
