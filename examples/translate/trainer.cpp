@@ -10,6 +10,7 @@
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/autograd/random.h>
+#include <unroll/ops/elementwise.h>
 #include <unroll/optim/adam.h>
 #include <unroll/optim/clip.h>
 #include <unroll/text/batches.h>

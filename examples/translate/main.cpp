@@ -1,0 +1,131 @@
+// translate: trains and uses a translator. This file is the command line; commands.h says what the
+// commands do.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <exception>
+#include <map>
+
+#include <unroll/examples/translate/commands.h>
+
+namespace {
+
+using namespace unroll;
+using namespace unroll::translate;
+
+void add_search(CLI::App& app, SearchOptions& search) {
+  app.add_option("--beam", search.beam, "beam size; 1 is greedy")->check(CLI::Range(1, 100));
+  app.add_option("--length-penalty", search.length_penalty,
+                 "0 favours short translations, 1 is fair to long ones")
+      ->check(CLI::Range(0.0, 5.0));
+  app.add_option("--max-length", search.max_length,
+                 "most tokens of a translation; 0: twice the source and ten more")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void add_threads(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "0: all cores; results do not depend on it")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void add_bad_line(CLI::App& app, text::BadLine& bad_line) {
+  static const std::map<std::string, text::BadLine> names{{"skip", text::BadLine::skip},
+                                                          {"stop", text::BadLine::stop},
+                                                          {"replace", text::BadLine::replace}};
+  app.add_option("--bad-lines", bad_line, "what to do with a malformed line")
+      ->transform(CLI::CheckedTransformer(names, CLI::ignore_case));
+}
+
+void add_train(CLI::App& app, TrainCommand& train) {
+  app.add_option("--data", train.data, "training pairs, source<TAB>target lines, plain or .gz")
+      ->required()
+      ->check(CLI::ExistingFile);
+  app.add_option("--valid", train.valid, "validation pairs; default: 1 in 50 of the training pairs")
+      ->check(CLI::ExistingFile);
+  app.add_option("--model", train.model, "where the model is written")->capture_default_str();
+  add_bad_line(app, train.bad_line);
+
+  static const std::map<std::string, text::TokenizerKind> kinds{
+      {"words", text::TokenizerKind::words},
+      {"characters", text::TokenizerKind::characters},
+      {"bpe", text::TokenizerKind::bpe}};
+  auto& tokenizer = train.language.tokenizer;
+  app.add_option("--tokens", tokenizer.kind, "how sentences are cut")
+      ->transform(CLI::CheckedTransformer(kinds, CLI::ignore_case));
+  app.add_option("--bpe-merges", tokenizer.bpe_merges, "subwords to learn per language")
+      ->capture_default_str();
+  app.add_flag("--lower-case", tokenizer.lower_case, "bring all text into lower case");
+  app.add_option("--min-count", train.language.vocabulary.min_count,
+                 "rarer tokens become <unk>")->capture_default_str();
+
+  app.add_option("--embedding", train.network.embedding, "width of the embeddings")
+      ->capture_default_str();
+  app.add_option("--hidden", train.network.hidden, "width of the recurrent layers")
+      ->capture_default_str();
+  app.add_option("--dropout", train.network.dropout, "rate")->capture_default_str();
+
+  TrainerOptions& trainer = train.trainer;
+  app.add_option("--epochs", trainer.epochs, "most passes over the data")->capture_default_str();
+  app.add_option("--minutes", trainer.minutes, "time limit; 0: none")->capture_default_str();
+  app.add_option("--batch-tokens", trainer.batch_tokens, "tokens per step")
+      ->capture_default_str();
+  app.add_option("--learning-rate", trainer.learning_rate, "peak")->capture_default_str();
+  app.add_option("--warmup", trainer.warmup_steps, "steps to the peak")->capture_default_str();
+  app.add_option("--label-smoothing", trainer.label_smoothing, "")->capture_default_str();
+  app.add_option("--clip", trainer.clip_norm, "global gradient norm")->capture_default_str();
+  app.add_option("--patience", trainer.patience,
+                 "epochs without a better validation loss before stopping")
+      ->capture_default_str();
+  app.add_option("--shards", trainer.shards,
+                 "parts a batch is cut into; fixes the result, unlike --threads")
+      ->capture_default_str();
+  app.add_option("--seed", trainer.seed, "of everything random")->capture_default_str();
+  add_threads(app, trainer.threads);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Trains and uses a translator: an encoder-decoder with attention."};
+  app.require_subcommand(1);
+
+  DemoCommand demo;
+  CLI::App* demo_app = app.add_subcommand("demo", "learn a small generated English-French corpus");
+  demo_app->add_option("--model", demo.model, "where the model is written")->capture_default_str();
+  demo_app->add_option("--minutes", demo.minutes, "training time")->capture_default_str();
+  demo_app->add_option("--seed", demo.seed, "of everything random")->capture_default_str();
+  add_threads(*demo_app, demo.threads);
+
+  TrainCommand train;
+  add_train(*app.add_subcommand("train", "learn from a file of sentence pairs"), train);
+
+  RunCommand translate_lines;
+  CLI::App* run_app = app.add_subcommand("run", "translate lines of standard input");
+  run_app->add_option("--model", translate_lines.model, "a trained model")->required();
+  run_app->add_option("--n-best", translate_lines.n_best, "translations per line")
+      ->check(CLI::Range(1, 100));
+  run_app->add_flag("--attention", translate_lines.attention, "print the alignment too");
+  add_search(*run_app, translate_lines.search);
+  add_threads(*run_app, translate_lines.threads);
+
+  EvaluateCommand evaluate;
+  CLI::App* evaluate_app = app.add_subcommand("evaluate", "score a model on a file of pairs");
+  evaluate_app->add_option("--model", evaluate.model, "a trained model")->required();
+  evaluate_app->add_option("--data", evaluate.data, "pairs, source<TAB>target lines, plain or .gz")
+      ->required();
+  evaluate_app->add_option("--output", evaluate.output, "file for the translations");
+  add_bad_line(*evaluate_app, evaluate.bad_line);
+  add_search(*evaluate_app, evaluate.search);
+  add_threads(*evaluate_app, evaluate.threads);
+
+  CLI11_PARSE(app, argc, argv);
+  try {
+    if (app.got_subcommand("demo")) return run(demo);
+    if (app.got_subcommand("train")) return run(train);
+    if (app.got_subcommand("run")) return run(translate_lines);
+    return run(evaluate);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "translate: {}\n", e.what());
+    return 1;
+  }
+}
