@@ -1,0 +1,118 @@
+#include <unroll/nn/state.h>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/nn/cell.h>
+#include <unroll/nn/gru_cell.h>
+#include <unroll/nn/lstm_cell.h>
+#include <unroll/nn/rnn_cell.h>
+#include <unroll/nn/stacked_cell.h>
+#include <unroll/ops/reductions.h>
+#include <unroll/tests/nn/cells.h>
+#include <unroll/tests/support/catch.h>
+
+using namespace unroll;
+using unroll::testing::CountingCell;
+using unroll::testing::MinimalGatedCell;
+
+namespace {
+
+struct Pair {
+  Variable h, c;
+};
+struct Deep {
+  Pair a;
+  std::vector<Pair> b;
+  Variable c;
+};
+struct Eight {
+  Variable a, b, c, d, e, f, g, h;
+};
+struct Nine {
+  Variable a, b, c, d, e, f, g, h, i;
+};
+struct WithNumber {
+  Variable h;
+  int step;
+};
+struct Empty {};
+
+static_assert(nn::State<Variable> && nn::State<Pair> && nn::State<Deep> && nn::State<Eight>);
+static_assert(nn::State<std::vector<Pair>> && nn::State<std::vector<std::vector<Variable>>>);
+static_assert(!nn::State<Nine> && !nn::State<WithNumber> && !nn::State<Empty> && !nn::State<int>);
+
+struct NoStep {
+  Variable initial_state(const Variable& like, std::int64_t) const { return like; }
+};
+struct NoInitialState {
+  Variable step(const Variable&, const Variable& h) const { return h; }
+};
+static_assert(nn::RecurrentCell<MinimalGatedCell> && nn::RecurrentCell<CountingCell>);
+static_assert(!nn::ProjectingCell<MinimalGatedCell>);
+static_assert(nn::ProjectingCell<nn::RNNCell> && nn::ProjectingCell<nn::LSTMCell> &&
+              nn::ProjectingCell<nn::GRUCell>);
+static_assert(nn::RecurrentCell<nn::StackedCell<nn::LSTMCell>>);
+static_assert(nn::HasState<NoStep> && !nn::HasStep<NoStep> && !nn::RecurrentCell<NoStep>);
+static_assert(!nn::HasInitialState<NoInitialState>);
+
+Variable numbers(Tape& tape, std::initializer_list<float> values) {
+  return tape.input(Tensor(Shape{static_cast<std::int64_t>(values.size()), 1}, values));
+}
+
+}  // namespace
+
+TEST_CASE("A state's variables come in order of declaration", "[nn]") {
+  Tape tape;
+  std::vector<Variable> v;
+  for (int i = 0; i < 7; ++i) v.push_back(tape.constant(i));
+  const Deep deep{{v[0], v[1]}, {{v[2], v[3]}, {v[4], v[5]}}, v[6]};
+  const auto found = nn::state_variables(deep);
+  REQUIRE(found.size() == v.size());
+  for (std::size_t i = 0; i < v.size(); ++i) CHECK(found[i].same_node(v[i]));
+  CHECK(nn::output_of(deep).same_node(v[0]));
+  CHECK(nn::output_of(deep.b).same_node(v[4]));
+  CHECK(nn::output_of(v[3]).same_node(v[3]));
+
+  const Deep negative = nn::map_state(deep, [](const Variable& x) { return -x; });
+  CHECK(negative.b[1].c.item() == -5);
+  CHECK(deep.b[1].c.item() == 5);
+  const Deep sums =
+      nn::map_states(deep, negative, [](const auto& a, const auto& b) { return a + 2.0 * b; });
+  CHECK(sums.c.item() == -6);
+}
+
+TEST_CASE("where_rows chooses rows of every variable, of any rank", "[nn]") {
+  Tape tape;
+  const Variable mask = tape.input(Tensor(Shape{2}, {true, false}));
+  const CountingCell::State a{tape.constant(1, Dtype::float32, {2}),
+                              tape.constant(1, Dtype::float32, {2, 2, 1})};
+  const CountingCell::State b{tape.constant(5, Dtype::float32, {2}),
+                              tape.constant(5, Dtype::float32, {2, 2, 1})};
+  const auto chosen = nn::where_rows(mask, a, b);
+  CHECK(chosen.count.value().identical(Tensor(Shape{2}, {1.F, 5.F})));
+  CHECK(chosen.total.value().identical(Tensor(Shape{2, 2, 1}, {1.F, 1.F, 5.F, 5.F})));
+}
+
+TEST_CASE("A detached state lets no gradient through", "[nn]") {
+  Tape tape;
+  const Variable x = numbers(tape, {3});
+  const Pair cut = nn::detached(Pair{x * x, x});
+  const auto g = gradients(sum(cut.h * cut.c * x), {x});
+  CHECK(g[0].item() == 27);
+}
+
+TEST_CASE("A carried state outlives its tape's pass, and its rows can be rearranged", "[nn]") {
+  Tape tape;
+  const Pair state{numbers(tape, {1, 2, 3}) * 2.0, Variable()};
+  const nn::Carried carried(state);
+  tape.reset();
+  CHECK(thrown_message([&] { return state.h.value(); }) != "");
+  CHECK(carried.on(tape).h.value().identical(Tensor(Shape{3, 1}, {2.F, 4.F, 6.F})));
+  CHECK_FALSE(carried.on(tape).c.defined());
+  const std::vector<std::int32_t> rows{2, 0, 2, 1};
+  const Pair moved = carried.rows(rows).on(tape);
+  CHECK(moved.h.value().identical(Tensor(Shape{4, 1}, {6.F, 2.F, 6.F, 4.F})));
+  const std::vector<std::int32_t> outside{3};
+  CHECK_THROWS_AS(carried.rows(outside), ValueError);
+  CHECK_THROWS_AS(nn::gather_rows(Tensor::scalar(1), rows), ShapeError);
+}
