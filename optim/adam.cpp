@@ -1,0 +1,128 @@
+// Adam and AdamW: one pass over parameter, gradient and moments.
+#include <unroll/optim/adam.h>
+
+#include <cmath>
+#include <xsimd/xsimd.hpp>
+
+#include <unroll/optim/arguments.h>
+
+namespace unroll::optim {
+
+namespace {
+
+AdamOptions valid(const char* name, const AdamOptions& options) {
+  detail::expect_fraction(name, "betas[0]", options.betas[0]);
+  detail::expect_fraction(name, "betas[1]", options.betas[1]);
+  detail::expect_positive(name, "eps", options.eps);
+  detail::expect_at_least(0, name, "weight_decay", options.weight_decay);
+  return options;
+}
+
+std::vector<std::string> moments_of(const AdamOptions& options) {
+  std::vector<std::string> names{"exp_avg", "exp_avg_sq"};
+  if (options.amsgrad) names.emplace_back("max_exp_avg_sq");
+  return names;
+}
+
+template <class V, class T>
+V read(const T* from) {
+  if constexpr (std::is_same_v<V, T>) {
+    return *from;
+  } else {
+    return V::load_unaligned(from);
+  }
+}
+
+template <class V, class T>
+void write(T* to, const V& value) {
+  if constexpr (std::is_same_v<V, T>) {
+    *to = value;
+  } else {
+    value.store_unaligned(to);
+  }
+}
+
+template <class T>
+struct Formula {
+  T l2, shrink, beta1, rest1, beta2, rest2, root_scale, eps, step_size;
+
+  /// The elements at the pointers: as many as V holds. Explicit vectors, because compilers do not
+  /// vectorise a loop around std::sqrt that may set errno.
+  template <class V>
+  void at(T* p, const T* g, T* m, T* v, T* largest) const {
+    using std::max;
+    using std::sqrt;
+    const V value = read<V>(p);
+    const V gradient = read<V>(g) + V(l2) * value;
+    const V mean = V(beta1) * read<V>(m) + V(rest1) * gradient;
+    V square = V(beta2) * read<V>(v) + V(rest2) * gradient * gradient;
+    write(m, mean);
+    write(v, square);
+    if (largest) {
+      square = max(read<V>(largest), square);
+      write(largest, square);
+    }
+    const V spread = sqrt(square) * V(root_scale) + V(eps);
+    write(p, V(shrink) * value - V(step_size) * mean / spread);
+  }
+
+  void operator()(T* p, const T* g, T* m, T* v, T* largest, std::size_t n) const {
+    using Batch = xsimd::batch<T>;
+    const auto further = [&](std::size_t i) { return largest ? largest + i : nullptr; };
+    std::size_t i = 0;
+    for (; i + Batch::size <= n; i += Batch::size) {
+      at<Batch>(p + i, g + i, m + i, v + i, further(i));
+    }
+    for (; i < n; ++i) at<T>(p + i, g + i, m + i, v + i, further(i));
+  }
+};
+
+template <class T>
+void apply(const Block<T>& block, const AdamOptions& options, double lr, bool decoupled) {
+  const auto [beta1, beta2] = options.betas;
+  const auto step = static_cast<double>(block.step);
+  const Formula<T> formula{.l2 = static_cast<T>(decoupled ? 0 : options.weight_decay),
+                           .shrink = static_cast<T>(decoupled ? 1 - lr * options.weight_decay : 1),
+                           .beta1 = static_cast<T>(beta1),
+                           .rest1 = static_cast<T>(1 - beta1),
+                           .beta2 = static_cast<T>(beta2),
+                           .rest2 = static_cast<T>(1 - beta2),
+                           .root_scale = static_cast<T>(1 / std::sqrt(1 - std::pow(beta2, step))),
+                           .eps = static_cast<T>(options.eps),
+                           .step_size = static_cast<T>(lr / (1 - std::pow(beta1, step)))};
+  block.for_each_run(true, [&](std::size_t first, const T* g, std::size_t n) {
+    T* largest = options.amsgrad ? block.moments[2] + first : nullptr;
+    formula(block.value + first, g, block.moments[0] + first, block.moments[1] + first, largest, n);
+  });
+}
+
+}  // namespace
+
+Adam::Adam(const char* name, std::span<const Parameter> parameters, const AdamOptions& options,
+           Decay decay)
+    : Optimizer(name, parameters, moments_of(options), options.lr, options.check_finite),
+      options_(valid(name, options)),
+      decay_(decay) {}
+
+Adam::Adam(std::span<const Parameter> parameters, const AdamOptions& options)
+    : Adam("Adam", parameters, options, Decay::l2) {}
+
+AdamW::AdamW(std::span<const Parameter> parameters, const AdamWOptions& options)
+    : Adam("AdamW", parameters,
+           {.lr = options.lr,
+            .betas = options.betas,
+            .eps = options.eps,
+            .weight_decay = options.weight_decay,
+            .amsgrad = options.amsgrad,
+            .check_finite = options.check_finite},
+           Decay::decoupled) {}
+
+void Adam::update(const Block<float>& block) const {
+  apply(block, options_, lr(), decay_ == Decay::decoupled);
+}
+
+void Adam::update(const Block<double>& block) const {
+  apply(block, options_, lr(), decay_ == Decay::decoupled);
+}
+
+}  // namespace unroll::optim

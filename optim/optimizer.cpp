@@ -1,0 +1,308 @@
+// Optimizer: checking, preparing and running a step in parallel blocks.
+#include <unroll/optim/optimizer.h>
+
+#include <fmt/format.h>
+#include <tbb/parallel_for.h>
+
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <set>
+#include <string_view>
+#include <type_traits>
+
+#include <unroll/autograd/denormals.h>
+#include <unroll/autograd/error.h>
+#include <unroll/optim/arguments.h>
+
+namespace unroll::optim {
+
+namespace {
+
+/// Elements per parallel piece: a few of them fit into a core's cache with their moments.
+constexpr std::size_t kPiece = 16384;
+
+/// f(item, begin, end) for pieces that cover [0, sizes[item]) of every item, in parallel.
+template <class F>
+void in_pieces(const std::vector<std::size_t>& sizes, F f) {
+  struct Piece {
+    std::size_t item, begin, end;
+  };
+  std::vector<Piece> pieces;
+  std::size_t total = 0;
+  for (std::size_t item = 0; item < sizes.size(); ++item) {
+    total += sizes[item];
+    for (std::size_t begin = 0; begin < sizes[item]; begin += kPiece) {
+      pieces.push_back({item, begin, std::min(begin + kPiece, sizes[item])});
+    }
+  }
+  const auto run = [&](std::size_t i) {
+    const FlushDenormals flush;
+    f(pieces[i].item, pieces[i].begin, pieces[i].end);
+  };
+  if (total <= kPiece) {
+    for (std::size_t i = 0; i < pieces.size(); ++i) run(i);
+  } else {
+    tbb::parallel_for(std::size_t{0}, pieces.size(), run);
+  }
+}
+
+/// Compares exponents as integers: unlike std::isfinite, the loop becomes vector code.
+template <class T>
+bool all_finite(const T* values, std::size_t n) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  constexpr Bits kExponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+  Bits bad = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    bad |= Bits((std::bit_cast<Bits>(values[i]) & kExponent) == kExponent);
+  }
+  return bad == 0;
+}
+
+bool all_finite(const Tensor& tensor, std::size_t begin, std::size_t end) {
+  return tensor.dtype() == Dtype::float32
+             ? all_finite(tensor.data<float>().data() + begin, end - begin)
+             : all_finite(tensor.data<double>().data() + begin, end - begin);
+}
+
+const Tensor& values_of(const Gradient& gradient) {
+  return gradient.dense ? *gradient.dense : gradient.sparse.rows;
+}
+
+std::string type_of(const Tensor& tensor) {
+  return fmt::format("{} {}", name_of(tensor.dtype()), to_string(tensor.shape()));
+}
+
+Tensor count_tensor(std::int64_t count) {
+  return Tensor::scalar(static_cast<double>(count), Dtype::float64);
+}
+
+bool is_count_name(std::string_view name) { return name == "step" || name.ends_with(".step"); }
+
+/// "; missing a, b and 3 more"; nothing if there are none.
+std::string listed(std::string_view what, const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 8;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) {
+    text += i == 0 ? fmt::format("; {} {}", what, names[i]) : ", " + names[i];
+  }
+  if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
+  return text;
+}
+
+}  // namespace
+
+Optimizer::Optimizer(std::string name, std::span<const Parameter> parameters,
+                     std::vector<std::string> moments, double lr, bool check_finite)
+    : name_(std::move(name)),
+      parameters_(parameters.begin(), parameters.end()),
+      moment_names_(std::move(moments)),
+      updates_(parameters.size()),
+      lr_(lr),
+      check_finite_(check_finite) {
+  detail::expect_at_least(0, name_, "lr", lr);
+  std::set<std::string_view> names;
+  for (const Parameter& parameter : parameters_) {
+    if (!parameter.defined()) {
+      throw ValueError(fmt::format("{}: an undefined Parameter; expected created ones", name_));
+    }
+    if (!names.insert(parameter.name()).second) {
+      throw ValueError(
+          fmt::format("{}: parameter {} comes twice; expected it once", name_, parameter.name()));
+    }
+    moments_.emplace_back();
+    for (std::size_t k = 0; k < moment_names_.size(); ++k) {
+      moments_.back().emplace_back(parameter.shape(), parameter.dtype());
+    }
+  }
+}
+
+void Optimizer::set_lr(double lr) {
+  detail::expect_at_least(0, name_ + "::set_lr", "lr", lr);
+  lr_ = lr;
+}
+
+void Optimizer::step(const Gradients& gradients) {
+  const std::vector<Task> tasks = tasks_of(gradients);
+  if (check_finite_) expect_finite(tasks);
+  // All that can still fail (memory for buffers that are shared) comes before the first update.
+  const auto floats = whole_blocks<float>(tasks);
+  const auto doubles = whole_blocks<double>(tasks);
+  update_all(floats);
+  update_all(doubles);
+  for (const Task& task : tasks) ++updates_[task.index];
+  ++steps_;
+}
+
+std::vector<Optimizer::Task> Optimizer::tasks_of(const Gradients& gradients) const {
+  std::vector<Task> tasks;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Parameter& parameter = parameters_[i];
+    const std::size_t place = parameter.index();
+    if (place >= gradients.size() || !(gradients.parameter(place) == parameter)) {
+      throw ValueError(fmt::format(
+          "{}::step: the gradients are of a parameter set without {}; expected those of the set "
+          "that the optimiser was made for",
+          name_, parameter.name()));
+    }
+    if (const Gradient* gradient = gradients.find(place)) {
+      tasks.push_back({i, fitted(*gradient, i)});
+    }
+  }
+  return tasks;
+}
+
+Gradient Optimizer::fitted(const Gradient& gradient, std::size_t index) const {
+  const Parameter& parameter = parameters_[index];
+  const auto fail = [&](const std::string& what) {
+    return fmt::format("{}::step: {} is {}; {}", name_, parameter.name(),
+                       type_of(parameter.value()), what);
+  };
+  if (!moment_names_.empty() && moments_[index][0].dtype() != parameter.dtype()) {
+    throw StateError(
+        fail(fmt::format("its moments are {}; convert parameters before making the "
+                         "optimiser",
+                         name_of(moments_[index][0].dtype()))));
+  }
+  const Tensor& values = values_of(gradient);
+  const SparseRows& sparse = gradient.sparse;
+  const bool empty = !gradient.dense && sparse.ids.empty();
+  if (!empty && values.dtype() != parameter.dtype()) {
+    throw DtypeError(fail(fmt::format("got a gradient in {}", name_of(values.dtype()))));
+  }
+  if (gradient.dense) {
+    if (values.shape() != parameter.shape()) {
+      throw ShapeError(fail(fmt::format("got a gradient of {}", to_string(values.shape()))));
+    }
+    return {*gradient.dense, {}};
+  }
+  if (empty) return {};
+  const std::int64_t count = parameter.shape().rank() == 0 ? 0 : parameter.shape()[0];
+  if (values.shape().rank() != 2 ||
+      values.shape()[0] != static_cast<std::int64_t>(sparse.ids.size()) ||
+      values.shape()[1] * count != parameter.shape().size()) {
+    throw ShapeError(fail(fmt::format("got the gradient of {} rows as {}", sparse.ids.size(),
+                                      to_string(values.shape()))));
+  }
+  for (const std::int32_t id : sparse.ids) {
+    if (id < 0 || id >= count) {
+      throw ValueError(fail(fmt::format("got a gradient for row {}", id)));
+    }
+  }
+  const bool ascending =
+      std::ranges::adjacent_find(sparse.ids, std::greater_equal<>()) == sparse.ids.end();
+  return {std::nullopt, ascending ? sparse : coalesced(sparse)};
+}
+
+void Optimizer::expect_finite(const std::vector<Task>& tasks) const {
+  std::vector<std::size_t> sizes;
+  for (const Task& task : tasks) {
+    sizes.push_back(static_cast<std::size_t>(values_of(task.gradient).size()));
+  }
+  std::atomic<std::size_t> first_bad = tasks.size();
+  in_pieces(sizes, [&](std::size_t item, std::size_t begin, std::size_t end) {
+    if (all_finite(values_of(tasks[item].gradient), begin, end)) return;
+    std::size_t first = first_bad;
+    while (item < first && !first_bad.compare_exchange_weak(first, item)) {
+    }
+  });
+  if (first_bad == tasks.size()) return;
+  const Task& task = tasks[first_bad];
+  const Tensor& values = values_of(task.gradient);
+  std::int64_t at = 0;
+  while (std::isfinite(values.at(at))) ++at;
+  throw NumericError(fmt::format(
+      "{}::step: the gradient of {} holds {}; expected finite numbers (nothing was updated)", name_,
+      parameters_[task.index].name(), values.at(at)));
+}
+
+template <class T>
+std::vector<Block<T>> Optimizer::whole_blocks(const std::vector<Task>& tasks) {
+  std::vector<Block<T>> blocks;
+  for (const Task& task : tasks) {
+    const Parameter& parameter = parameters_[task.index];
+    if (parameter.dtype() != dtype_of<T>()) continue;
+    Block<T> block;
+    for (std::size_t k = 0; k < moment_names_.size(); ++k) {
+      block.moments[k] = moments_[task.index][k].mutable_data<T>().data();
+    }
+    const std::span<T> value = parameter.update<T>();
+    block.value = value.data();
+    block.end = value.size();
+    block.step = updates_[task.index] + 1;
+    if (task.gradient.dense) {
+      block.dense = task.gradient.dense->data<T>().data();
+    } else if (const SparseRows& sparse = task.gradient.sparse; !sparse.ids.empty()) {
+      block.ids = sparse.ids;
+      block.rows = sparse.rows.data<T>().data();
+      block.width = static_cast<std::size_t>(sparse.rows.shape()[1]);
+    }
+    blocks.push_back(block);
+  }
+  return blocks;
+}
+
+template <class T>
+void Optimizer::update_all(const std::vector<Block<T>>& blocks) const {
+  std::vector<std::size_t> sizes;
+  for (const Block<T>& block : blocks) sizes.push_back(block.end);
+  in_pieces(sizes, [&](std::size_t item, std::size_t begin, std::size_t end) {
+    Block<T> piece = blocks[item];
+    piece.begin = begin;
+    piece.end = end;
+    update(piece);
+  });
+}
+
+std::map<std::string, Tensor> Optimizer::state() const {
+  std::map<std::string, Tensor> state{{"step", count_tensor(steps_)}};
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& parameter = parameters_[i].name();
+    state.emplace(parameter + ".step", count_tensor(updates_[i]));
+    for (std::size_t k = 0; k < moment_names_.size(); ++k) {
+      state.emplace(fmt::format("{}.{}", parameter, moment_names_[k]), moments_[i][k]);
+    }
+  }
+  return state;
+}
+
+void Optimizer::load_state(const std::map<std::string, Tensor>& state) {
+  const std::map<std::string, Tensor> own = this->state();
+  std::vector<std::string> missing;
+  std::vector<std::string> unexpected;
+  std::vector<std::string> wrong;
+  for (const auto& [name, tensor] : own) {
+    const auto found = state.find(name);
+    if (found == state.end()) {
+      missing.push_back(name);
+    } else if (type_of(found->second) != type_of(tensor)) {
+      wrong.push_back(
+          fmt::format("{} as {} instead of {}", name, type_of(found->second), type_of(tensor)));
+    } else if (is_count_name(name) && !detail::is_count(found->second.item())) {
+      wrong.push_back(fmt::format("{} = {} instead of a count", name, found->second.item()));
+    }
+  }
+  for (const auto& [name, tensor] : state) {
+    if (!own.contains(name)) unexpected.push_back(name);
+  }
+  if (!missing.empty() || !unexpected.empty() || !wrong.empty()) {
+    throw ValueError(fmt::format("{}::load_state: the state does not fit{}{}{}", name_,
+                                 listed("missing", missing), listed("unexpected", unexpected),
+                                 listed("got", wrong)));
+  }
+  const auto count = [&](const std::string& name) {
+    return static_cast<std::int64_t>(state.at(name).item());
+  };
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const std::string& parameter = parameters_[i].name();
+    updates_[i] = count(parameter + ".step");
+    for (std::size_t k = 0; k < moment_names_.size(); ++k) {
+      moments_[i][k] = state.at(fmt::format("{}.{}", parameter, moment_names_[k]));
+    }
+  }
+  steps_ = count("step");
+}
+
+}  // namespace unroll::optim
