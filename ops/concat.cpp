@@ -41,8 +41,9 @@ void expect_alike(const Signature& call, std::size_t k, int free_axis) {
     alike = axis == free_axis || part.shape[axis] == first.shape[axis];
   }
   if (alike) return;
-  const auto expected = free_axis < 0 ? std::string("equal shapes")
-                                      : fmt::format("equal extents except along axis {}", free_axis);
+  const auto expected = free_axis < 0
+                            ? std::string("equal shapes")
+                            : fmt::format("equal extents except along axis {}", free_axis);
   throw ShapeError(fmt::format("part 0 is {} and part {} is {}; expected {}",
                                to_string(first.shape), k, to_string(part.shape), expected));
 }

@@ -11,10 +11,14 @@ namespace unroll {
 template <class F>
 decltype(auto) with_element(Dtype dtype, F f) {
   switch (dtype) {
-    case Dtype::float32: return f(float{});
-    case Dtype::float64: return f(double{});
-    case Dtype::int32: return f(std::int32_t{});
-    case Dtype::bool_: break;
+    case Dtype::float32:
+      return f(float{});
+    case Dtype::float64:
+      return f(double{});
+    case Dtype::int32:
+      return f(std::int32_t{});
+    case Dtype::bool_:
+      break;
   }
   return f(bool{});
 }

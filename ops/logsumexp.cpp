@@ -46,8 +46,8 @@ void log_plus(const double* m, double* y, std::int64_t n) {
 }
 
 /// x with infinities replaced by the largest numbers: differences with it are never NaN.
-Variable finite(const Variable& x) {
-  const double limit = x.dtype() == Dtype::float32
+Variable finite(const Operand& x) {
+  const double limit = x.dtype(Dtype::float32) == Dtype::float32
                            ? double{std::numeric_limits<float>::max()}
                            : std::numeric_limits<double>::max();
   return clamp(x, -limit, limit);
@@ -96,8 +96,8 @@ Variable logsumexp(const Operand& x, const Axes& axes, bool keepdim) {
     expect_floating(x.dtype(Dtype::float32));
     return axes.mask(x.shape());
   });
-  if (x.shape().size() == 0) return log(sum(x, axes, keepdim));  // no terms: log(0)
-  const Variable largest = finite(max(x, axes, true));
+  if (x.shape().size() == 0) return log(x.with(sum(x, axes, keepdim)));  // no terms: log(0)
+  const Variable largest = finite(x.with(max(x, axes, true)));
   return record(kLogSumExp, {x, largest}, Reduction{mask, keepdim});
 }
 

@@ -66,7 +66,8 @@ Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after
   if (before + after == 0 && x.variable() != nullptr) return *x.variable();
   // More than a Shape may have is as good as any number: its error follows, without overflow here.
   const std::int64_t limit = std::int64_t{1} << 49;
-  return record(kPad, {x}, Padding{resolved, std::min(before, limit), std::min(after, limit), value});
+  return record(kPad, {x},
+                Padding{resolved, std::min(before, limit), std::min(after, limit), value});
 }
 
 }  // namespace unroll

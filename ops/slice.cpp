@@ -88,8 +88,7 @@ class Place final : public Op {
     const Type& x = call.input(0);
     const auto r = call.attributes.as<Range>();
     const int axis = static_cast<int>(r.axis);
-    return {x.dtype,
-            keeps_axis_ ? x.shape.with(axis, r.extent) : x.shape.inserted(axis, r.extent)};
+    return {x.dtype, keeps_axis_ ? x.shape.with(axis, r.extent) : x.shape.inserted(axis, r.extent)};
   }
   void run(const KernelCall& call) const override {
     if (call.output.dtype() == Dtype::float32) return place<float>(call);
@@ -138,8 +137,8 @@ Variable slice(const Operand& x, int axis, std::int64_t begin, std::int64_t end,
     const auto limited = [&](std::int64_t i) {
       return std::clamp<std::int64_t>(i < 0 ? i + extent : i, 0, extent);
     };
-    const std::int64_t first = limited(begin), length = std::max<std::int64_t>(
-                                                   limited(end) - first, 0);
+    const std::int64_t first = limited(begin),
+                       length = std::max<std::int64_t>(limited(end) - first, 0);
     return Range{resolved, first, step, length / step + (length % step != 0), extent};
   });
   if (range.count == range.extent && x.variable() != nullptr) return *x.variable();

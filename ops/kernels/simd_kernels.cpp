@@ -57,7 +57,8 @@ Batch ones_where(const xsimd::batch_bool<float>& mask) {
   return xsimd::select(mask, Batch(1.0f), Batch(0.0f));
 }
 
-/// xsimd gives infinity from 88.38 on; the largest float is exp(88.72). Taking away 8 is exact there.
+/// xsimd gives infinity from 88.38 on; the largest float is exp(88.72). Taking away 8 is exact
+/// there.
 template <class Exp>
 Batch up_to_overflow(const Batch& x, Exp exp) {
   const auto is_big = x > Batch(88.0f);
@@ -145,10 +146,12 @@ void tile(const float* a, const float* b, const float* c, float* out, std::int64
       return xsimd::select(mask == Batch(0.0f), y, x);
     };
     std::int64_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) store(out + i, choose(load(a + i), load(b + i), load(c + i)));
+    for (; i + kWidth <= n; i += kWidth)
+      store(out + i, choose(load(a + i), load(b + i), load(c + i)));
     if (i < n) {
       const std::int64_t rest = n - i;
-      store_part(out + i, choose(load_part(a + i, rest), load_part(b + i, rest), load_part(c + i, rest)),
+      store_part(out + i,
+                 choose(load_part(a + i, rest), load_part(b + i, rest), load_part(c + i, rest)),
                  rest);
     }
   }
@@ -181,13 +184,15 @@ float reduce_sum(std::int64_t n, Term term, float rest_sum) {
 float sum(const float* x, std::int64_t n) {
   float rest = 0;
   for (std::int64_t i = n / kWidth * kWidth; i < n; ++i) rest += x[i];
-  return reduce_sum(n, [&](std::int64_t i) { return load(x + i); }, rest);
+  return reduce_sum(
+      n, [&](std::int64_t i) { return load(x + i); }, rest);
 }
 
 float dot(const float* a, const float* b, std::int64_t n) {
   float rest = 0;
   for (std::int64_t i = n / kWidth * kWidth; i < n; ++i) rest += a[i] * b[i];
-  return reduce_sum(n, [&](std::int64_t i) { return load(a + i) * load(b + i); }, rest);
+  return reduce_sum(
+      n, [&](std::int64_t i) { return load(a + i) * load(b + i); }, rest);
 }
 
 float max(const float* x, std::int64_t n) {

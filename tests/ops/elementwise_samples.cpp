@@ -1,0 +1,76 @@
+// Samples of the pointwise ops for the gradient checks of all ops.
+#include <unroll/ops/elementwise.h>
+#include <unroll/tests/support/samples.h>
+
+using namespace unroll;
+using namespace unroll::testing;
+
+namespace {
+
+using Unary = Variable (*)(const Operand&);
+using Binary = Variable (*)(const Operand&, const Operand&);
+
+const auto one_of = [](Unary op) { return [op](std::span<const Variable> x) { return op(x[0]); }; };
+const auto two_of = [](Binary op) {
+  return [op](std::span<const Variable> x) { return op(x[0], x[1]); };
+};
+const std::vector<std::vector<Tensor>> kAnywhere{
+    {uniform({2, 3})}, {uniform({})}, {uniform({1})}, {uniform({0, 3})}};
+const std::vector<std::vector<Tensor>> kPositive{
+    {uniform({2, 3}, 0.3, 3)}, {uniform({}, 0.3, 3)}, {uniform({0, 3})}};
+const std::vector<std::vector<Tensor>> kSmooth{
+    {away_from_zero({2, 3})}, {away_from_zero({})}, {uniform({0, 3})}};
+const std::vector<std::vector<Tensor>> kPairs{{uniform({2, 3}), away_from_zero({2, 3})},
+                                              {uniform({2, 1}), away_from_zero({3})},
+                                              {uniform({}), away_from_zero({2, 2})},
+                                              {uniform({0, 3}), away_from_zero({1, 3})}};
+
+const Samples kSquareSamples{"square", one_of(square), kAnywhere};
+const Samples kSqrtSamples{"sqrt", one_of(sqrt), kPositive};
+const Samples kRsqrtSamples{"rsqrt", one_of(rsqrt), kPositive};
+const Samples kExpSamples{"exp", one_of(exp), kAnywhere};
+const Samples kExpm1Samples{"expm1", one_of(expm1), kAnywhere};
+const Samples kLogSamples{"log", one_of(log), kPositive};
+const Samples kLog1pSamples{"log1p", one_of(log1p), kPositive};
+const Samples kSinSamples{"sin", one_of(sin), kAnywhere};
+const Samples kCosSamples{"cos", one_of(cos), kAnywhere};
+const Samples kErfSamples{"erf", one_of(erf), kAnywhere};
+const Samples kNegSamples{"neg", one_of(neg), kAnywhere};
+const Samples kAbsSamples{"abs", one_of(abs), kSmooth};
+const Samples kSignSamples{"sign", one_of(sign), kSmooth};
+const Samples kClampSamples{
+    "clamp", [](std::span<const Variable> x) { return clamp(x[0], -0.05, 5); }, kSmooth};
+const Samples kTanhSamples{"tanh", one_of(tanh), kAnywhere};
+const Samples kSigmoidSamples{"sigmoid", one_of(sigmoid), kAnywhere};
+const Samples kReluSamples{"relu", one_of(relu), kSmooth};
+const Samples kLeakyReluSamples{
+    "leaky_relu", [](std::span<const Variable> x) { return leaky_relu(x[0], 0.2); }, kSmooth};
+const Samples kEluSamples{"elu", [](std::span<const Variable> x) { return elu(x[0], 1.3); },
+                          kSmooth};
+const Samples kGeluSamples{"gelu", one_of(gelu), kAnywhere};
+const Samples kSiluSamples{"silu", one_of(silu), kAnywhere};
+const Samples kSoftplusSamples{"softplus", one_of(softplus), kSmooth};
+const Samples kSoftsignSamples{"softsign", one_of(softsign), kSmooth};
+const Samples kAddSamples{"add", two_of(add), kPairs};
+const Samples kSubSamples{"sub", two_of(sub), kPairs};
+const Samples kMulSamples{"mul", two_of(mul), kPairs};
+const Samples kDivSamples{"div", two_of(div), kPairs};
+const Samples kMinSamples{"min", two_of(min), kPairs};
+const Samples kMaxSamples{"max", two_of(max), kPairs};
+const Samples kPowSamples{"pow",
+                          two_of(pow),
+                          {{uniform({2, 3}, 0.3, 3), uniform({2, 3})},
+                           {uniform({3}, 0.3, 3), uniform({2, 1})},
+                           {uniform({}, 0.3, 3), uniform({})}}};
+const Samples kWhereSamples{
+    "where",
+    [](std::span<const Variable> x) { return where(x[0] > 0.0, x[1], x[2]); },
+    {{away_from_zero({2, 3}), uniform({2, 3}), uniform({2, 3})},
+     {away_from_zero({3}), uniform({}), uniform({2, 1})}}};
+const std::string kStep = "a step function: the derivative is 0 wherever it exists";
+const NoGradientOp kLessSamples{"less", kStep};
+const NoGradientOp kLessEqualSamples{"less_equal", kStep};
+const NoGradientOp kEqualSamples{"equal", kStep};
+const NoGradientOp kNotEqualSamples{"not_equal", kStep};
+
+}  // namespace
