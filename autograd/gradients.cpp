@@ -138,8 +138,8 @@ Plan plan_of(const Variable& loss, const std::vector<std::uint32_t>& leaves) {
 std::vector<Variable> vector_jacobian_product(std::span<const Variable> outputs,
                                               std::span<const Variable> cotangents,
                                               std::span<const Variable> wrt,
-                                              std::source_location at) {
-  return blame(Location::from(at), "vector_jacobian_product", [&] {
+                                              Location at) {
+  return blame(at, "vector_jacobian_product", [&] {
     if (outputs.empty() || outputs.size() != cotangents.size()) {
       throw ValueError(fmt::format("got {} outputs and {} cotangents; expected as many, at least "
                                    "one", outputs.size(), cotangents.size()));

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
-#include <source_location>
 #include <span>
 #include <vector>
 
@@ -63,7 +62,7 @@ inline std::vector<Variable> gradients(const Operand& loss, std::initializer_lis
 /// output, ShapeError unless it has the output's type.
 std::vector<Variable> vector_jacobian_product(
     std::span<const Variable> outputs, std::span<const Variable> cotangents,
-    std::span<const Variable> wrt, std::source_location at = std::source_location::current());
+    std::span<const Variable> wrt, Location at = Location::current());
 
 /// For a rule that is easiest to write through other ops: `rewritten` equals the node's output and
 /// was recorded on stand-in inputs from tape position `first` on; adds its derivatives.

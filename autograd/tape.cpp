@@ -108,24 +108,24 @@ Tape& Tape::operator=(Tape&& other) noexcept {
   return *this;
 }
 
-Variable Tape::input(Tensor value, Where at) {
+Variable Tape::input(Tensor value, Location at) {
   const Type type{value.dtype(), value.shape()};
   state_->leaves.push_back(std::move(value));
   const std::uint32_t index = leaf(*state_, input_op(), type,
                                    const_cast<void*>(state_->leaves.back().raw()),
-                                   Location::from(at));
+                                   at);
   return {state_, index, state_->generation};
 }
 
-Variable Tape::use(const Parameter& parameter, Where at) {
-  const Location where = Location::from(at);
+Variable Tape::use(const Parameter& parameter, Location at) {
+  const Location where = at;
   const std::uint32_t index =
       blame(where, "Tape::use", [&] { return parameter_node(*state_, parameter, where); });
   return {state_, index, state_->generation};
 }
 
-Variable Tape::constant(double number, Dtype dtype, const Shape& shape, Where at) {
-  const std::uint32_t index = constant_node(*state_, number, {dtype, shape}, Location::from(at));
+Variable Tape::constant(double number, Dtype dtype, const Shape& shape, Location at) {
+  const std::uint32_t index = constant_node(*state_, number, {dtype, shape}, at);
   return {state_, index, state_->generation};
 }
 
@@ -223,10 +223,10 @@ std::uint64_t next_random_key(const Variable& on_tape_of) {
   return mix(state.options.seed, state.random_counter++);
 }
 
-void evaluate(std::span<const Variable> roots, std::source_location at) {
+void evaluate(std::span<const Variable> roots, Location at) {
   if (roots.empty()) return;
   std::vector<std::uint32_t> nodes;
-  blame(Location::from(at), "evaluate", [&] {
+  blame(at, "evaluate", [&] {
     for (const Variable& root : roots) {
       if (&root.state() != &roots.front().state()) {
         throw StateError("the variables are on different tapes; expected one");

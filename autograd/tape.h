@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
-#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,7 +35,6 @@ struct TapeOptions {
 /// operands.
 class Tape {
  public:
-  using Where = std::source_location;
 
   explicit Tape(TapeOptions options = {});
   ~Tape();
@@ -46,13 +44,13 @@ class Tape {
   Tape& operator=(const Tape&) = delete;
 
   /// A leaf that holds `value`.
-  Variable input(Tensor value, Where at = Where::current());
+  Variable input(Tensor value, Location at = Location::current());
   /// The leaf of a parameter; the same one at every call. Its value is read when needed; assigning
   /// to the parameter before that makes evaluation throw StateError.
-  Variable use(const Parameter& parameter, Where at = Where::current());
+  Variable use(const Parameter& parameter, Location at = Location::current());
   /// Every element is `number`; no gradient flows into it.
   Variable constant(double number, Dtype dtype = Dtype::float32, const Shape& shape = {},
-                    Where at = Where::current());
+                    Location at = Location::current());
 
   /// Forgets all nodes but keeps the memory for the next pass; handles become stale.
   /// `seed` replaces the seed of the random ops.
@@ -124,9 +122,9 @@ std::uint64_t next_random_key(const Variable& on_tape_of);
 /// Computes several values in one run. Only they are kept; what was computed on the way is
 /// released, and computed again should somebody ask for it.
 void evaluate(std::span<const Variable> roots,
-              std::source_location at = std::source_location::current());
+              Location at = Location::current());
 inline void evaluate(std::initializer_list<Variable> roots,
-                     std::source_location at = std::source_location::current()) {
+                     Location at = Location::current()) {
   evaluate(std::span<const Variable>(roots.begin(), roots.size()), at);
 }
 

@@ -29,8 +29,8 @@ TapeState& Variable::state() const {
 
 Type Variable::type() const { return state().nodes[index_].type; }
 
-Tensor Variable::value(std::source_location at) const {
-  TapeState& tape = *blame(Location::from(at), "value", [&] { return &state(); });
+Tensor Variable::value(Location at) const {
+  TapeState& tape = *blame(at, "value", [&] { return &state(); });
   if (tape.values[index_] == nullptr) {
     evaluate(tape, std::span<const std::uint32_t>(&index_, 1), Keep::everything);
   } else {

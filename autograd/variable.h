@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <source_location>
 #include <string>
 
+#include <unroll/autograd/location.h>
 #include <unroll/autograd/op.h>
 #include <unroll/autograd/parameter.h>
 #include <unroll/autograd/tensor.h>
@@ -14,16 +14,6 @@ namespace unroll {
 
 class Tape;
 struct TapeState;
-
-/// A line of the user's program.
-struct Location {
-  const char* file = "";
-  std::uint32_t line = 0;
-  static Location from(const std::source_location& at) { return {at.file_name(), at.line()}; }
-};
-
-/// "model.cpp:42"
-std::string to_string(const Location& where);
 
 /// A node of a tape, as a small value that is free to copy. It stays safe after its tape was reset
 /// or destroyed: using it then throws StateError.
@@ -43,9 +33,9 @@ class Variable {
 
   /// Computes the value if needed and returns it. Everything computed on the way stays on the tape
   /// until it is reset. Throws StateError when stale, NumericError never: NaN is a value.
-  Tensor value(std::source_location at = std::source_location::current()) const;
+  Tensor value(Location at = Location::current()) const;
   /// The only element as a double; ShapeError if there is more than one.
-  double item(std::source_location at = std::source_location::current()) const {
+  double item(Location at = Location::current()) const {
     return value(at).item();
   }
 
@@ -70,13 +60,12 @@ class Variable {
 /// refers to its argument, so use it as a parameter type only.
 class Operand {
  public:
-  using Where = std::source_location;
-  Operand(const Variable& variable, Where at = Where::current())  // NOLINT(google-explicit-*)
-      : variable_(&variable), where_(Location::from(at)) {}
-  Operand(const Parameter& parameter, Where at = Where::current())  // NOLINT
-      : parameter_(&parameter), where_(Location::from(at)) {}
-  Operand(double number, Where at = Where::current())  // NOLINT
-      : number_(number), where_(Location::from(at)) {}
+  Operand(const Variable& variable, Location at = Location::current())  // NOLINT(google-explicit-*)
+      : variable_(&variable), where_(at) {}
+  Operand(const Parameter& parameter, Location at = Location::current())  // NOLINT
+      : parameter_(&parameter), where_(at) {}
+  Operand(double number, Location at = Location::current())  // NOLINT
+      : number_(number), where_(at) {}
 
   const Variable* variable() const { return variable_; }
   const Parameter* parameter() const { return parameter_; }

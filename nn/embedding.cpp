@@ -34,7 +34,7 @@ Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
                            padding_idx ? normal_but_zero_row(*padding_idx) : init::normal());
 }
 
-Variable Embedding::operator()(const Variable& ids, std::source_location at) const {
+Variable Embedding::operator()(const Variable& ids, Location at) const {
   const Variable vectors = rows(Operand(weight, at), Operand(ids, at));
   if (!padding_idx) return vectors;
   const Variable is_token = not_equal(ids, static_cast<double>(*padding_idx));

@@ -27,7 +27,7 @@ struct Embedding {
 
   /// int32 ids [...] -> [..., width]. An id outside [0, count) throws ValueError when computed.
   Variable operator()(const Variable& ids,
-                      std::source_location at = std::source_location::current()) const;
+                      Location at = Location::current()) const;
 };
 
 }  // namespace unroll::nn

@@ -15,7 +15,7 @@ namespace unroll::nn {
 /// x [..., in] times the transpose of weight [out, in], plus bias [out] if it is defined:
 /// [..., out]. Throws ShapeError if the extents do not fit.
 inline Variable linear(const Variable& x, const Parameter& weight, const Parameter& bias = {},
-                       std::source_location at = std::source_location::current()) {
+                       Location at = Location::current()) {
   const Variable transposed = transpose(use_like(x, weight));
   const Operand input(x, at);
   return bias.defined() ? affine(input, transposed, bias) : matmul(input, transposed);
@@ -38,7 +38,7 @@ struct Linear {
 
   /// x [..., in] -> [..., out]
   Variable operator()(const Variable& x,
-                      std::source_location at = std::source_location::current()) const {
+                      Location at = Location::current()) const {
     return linear(x, weight, bias, at);
   }
 };

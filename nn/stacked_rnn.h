@@ -41,8 +41,8 @@ class StackedRNN {
   /// As unroll. `last` holds the states of all cells, layer by layer, forward before backward.
   /// `reverse` turns the direction of every cell.
   Unrolled<States> operator()(const Variable& inputs, const UnrollOptions<States>& options = {},
-                              std::source_location at = std::source_location::current()) const {
-    return blame(Location::from(at), "StackedRNN", [&] {
+                              Location at = Location::current()) const {
+    return blame(at, "StackedRNN", [&] {
       if (options.initial_state && options.initial_state->size() != cells_.size()) {
         throw ValueError("got " + std::to_string(options.initial_state->size()) +
                          " initial states; expected one per cell, " +

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <vector>
 
 #include <unroll/autograd/blame.h>
@@ -92,8 +91,8 @@ Variable joined(const UnrolledSteps<S>& walked, bool batch_first) {
 template <RecurrentCell Cell>
 Unrolled<StateOf<Cell>> unroll(const Cell& cell, const Variable& inputs,
                                const UnrollOptions<StateOf<Cell>>& options = {},
-                               std::source_location at = std::source_location::current()) {
-  return blame(Location::from(at), "unroll", [&] {
+                               Location at = Location::current()) {
+  return blame(at, "unroll", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
     auto walked = detail::walk(cell, x, options.reverse, options.initial_state);
     return Unrolled<StateOf<Cell>>{detail::joined(walked, options.batch_first),
@@ -105,8 +104,8 @@ Unrolled<StateOf<Cell>> unroll(const Cell& cell, const Variable& inputs,
 template <RecurrentCell Cell>
 UnrolledSteps<StateOf<Cell>> unroll_steps(
     const Cell& cell, const Variable& inputs, const UnrollOptions<StateOf<Cell>>& options = {},
-    std::source_location at = std::source_location::current()) {
-  return blame(Location::from(at), "unroll_steps", [&] {
+    Location at = Location::current()) {
+  return blame(at, "unroll_steps", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
     return detail::walk(cell, x, options.reverse, options.initial_state);
   });
@@ -133,8 +132,8 @@ template <RecurrentCell Forward, RecurrentCell Backward>
 Bidirectional<StateOf<Forward>, StateOf<Backward>> bidirectional(
     const Forward& forward, const Backward& backward, const Variable& inputs,
     const BidirectionalOptions<StateOf<Forward>, StateOf<Backward>>& options = {},
-    std::source_location at = std::source_location::current()) {
-  return blame(Location::from(at), "bidirectional", [&] {
+    Location at = Location::current()) {
+  return blame(at, "bidirectional", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
     auto ahead = detail::walk(forward, x, false, options.forward_state);
     auto back = detail::walk(backward, x, true, options.backward_state);

@@ -104,9 +104,9 @@ const Stack kStack;
 
 /// Records `op` on parts that are there; `resolve` finds the axis in the shape of the first.
 template <class Resolve>
-Variable join_parts(const Op& op, std::span<const Variable> parts, const std::source_location& at,
+Variable join_parts(const Op& op, std::span<const Variable> parts, const Location& at,
                     Resolve resolve) {
-  const int axis = blame(Location::from(at), op.name(), [&] {
+  const int axis = blame(at, op.name(), [&] {
     if (parts.empty()) throw ValueError("got no parts; expected at least one");
     return resolve(parts.front().shape());
   });
@@ -117,15 +117,15 @@ Variable join_parts(const Op& op, std::span<const Variable> parts, const std::so
 
 }  // namespace
 
-Variable concat(std::span<const Variable> parts, int axis, std::source_location at) {
+Variable concat(std::span<const Variable> parts, int axis, Location at) {
   return join_parts(kConcat, parts, at,
                     [&](const Shape& shape) { return shape.normalized_axis(axis); });
 }
-Variable concat(std::initializer_list<Variable> parts, int axis, std::source_location at) {
+Variable concat(std::initializer_list<Variable> parts, int axis, Location at) {
   return concat(std::span<const Variable>(parts.begin(), parts.size()), axis, at);
 }
 
-Variable stack(std::span<const Variable> parts, int axis, std::source_location at) {
+Variable stack(std::span<const Variable> parts, int axis, Location at) {
   return join_parts(kStack, parts, at, [&](const Shape& shape) {
     const int resolved = axis < 0 ? axis + shape.rank() + 1 : axis;
     if (resolved < 0 || resolved > shape.rank()) {
@@ -135,7 +135,7 @@ Variable stack(std::span<const Variable> parts, int axis, std::source_location a
     return resolved;
   });
 }
-Variable stack(std::initializer_list<Variable> parts, int axis, std::source_location at) {
+Variable stack(std::initializer_list<Variable> parts, int axis, Location at) {
   return stack(std::span<const Variable>(parts.begin(), parts.size()), axis, at);
 }
 

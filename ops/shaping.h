@@ -26,14 +26,14 @@ Variable slice(const Operand& x, int axis, std::int64_t begin, std::int64_t end,
 Variable select(const Operand& x, int axis, std::int64_t index);
 /// Joined along an existing axis; the other extents must agree.
 Variable concat(std::span<const Variable> parts, int axis,
-                std::source_location at = std::source_location::current());
+                Location at = Location::current());
 Variable concat(std::initializer_list<Variable> parts, int axis,
-                std::source_location at = std::source_location::current());
+                Location at = Location::current());
 /// Joined along a new axis; the shapes must agree.
 Variable stack(std::span<const Variable> parts, int axis = 0,
-               std::source_location at = std::source_location::current());
+               Location at = Location::current());
 Variable stack(std::initializer_list<Variable> parts, int axis = 0,
-               std::source_location at = std::source_location::current());
+               Location at = Location::current());
 /// `count` equal parts along `axis`; throws ShapeError unless the extent is a multiple of it.
 std::vector<Variable> split(const Operand& x, int count, int axis);
 /// Broadcast to `shape` by NumPy's rule.

@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <source_location>
 
 #include <unroll/autograd/gradients.h>
 #include <unroll/tests/ops/torch_cases.h>
@@ -16,7 +15,7 @@ using unroll::testing::tensor_from;
 namespace {
 
 nlohmann::json recorded_cases() {
-  const std::filesystem::path here = std::source_location::current().file_name();
+  const std::filesystem::path here = __FILE__;
   std::ifstream file(here.parent_path() / "rnn_cases.json");
   return nlohmann::json::parse(file).at("cases");
 }

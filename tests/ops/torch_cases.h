@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -31,22 +30,25 @@ inline Tensor tensor_from(const nlohmann::json& record) {
   }
   std::vector<double> values;
   for (const auto& value : record.at("values")) {
-    values.push_back(value.is_string() ? std::stod(value.get<std::string>())
-                                       : value.get<double>());
+    values.push_back(value.is_string() ? std::stod(value.get<std::string>()) : value.get<double>());
   }
   return Tensor(shape, values);
 }
 
 /// The recorded calls of `op`.
 inline std::vector<TorchCase> torch_cases(const std::string& op) {
-  const std::filesystem::path here = std::source_location::current().file_name();
+  const std::filesystem::path here = __FILE__;
   std::ifstream file(here.parent_path() / "torch_cases.json");
   const nlohmann::json all = nlohmann::json::parse(file);
   std::vector<TorchCase> cases;
   for (const auto& record : all.at("cases")) {
     if (record.at("op") != op) continue;
-    cases.push_back({record.at("name"), record.at("options"), {},
-                     tensor_from(record.at("output")), tensor_from(record.at("cotangent")), {}});
+    cases.push_back({record.at("name"),
+                     record.at("options"),
+                     {},
+                     tensor_from(record.at("output")),
+                     tensor_from(record.at("cotangent")),
+                     {}});
     for (const auto& x : record.at("inputs")) cases.back().inputs.push_back(tensor_from(x));
     for (const auto& g : record.at("gradients")) cases.back().gradients.push_back(tensor_from(g));
   }

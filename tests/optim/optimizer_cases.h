@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -16,7 +15,7 @@
 
 inline const nlohmann::json& optimizer_cases() {
   static const nlohmann::json cases = [] {
-    const std::filesystem::path here = std::source_location::current().file_name();
+    const std::filesystem::path here = __FILE__;
     std::ifstream file(here.parent_path() / "optimizer_cases.json");
     return nlohmann::json::parse(file);
   }();

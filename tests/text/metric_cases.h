@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -17,7 +16,7 @@ struct MetricCase {
 };
 
 inline std::vector<MetricCase> metric_cases() {
-  const std::filesystem::path here = std::source_location::current().file_name();
+  const std::filesystem::path here = __FILE__;
   std::ifstream file(here.parent_path() / "metric_cases.json");
   const nlohmann::json record = nlohmann::json::parse(file);
   std::vector<MetricCase> cases;
