@@ -1,6 +1,7 @@
 // cross_entropy    loss = <q, log_sum_exp(x) - x>,    dx = (softmax(x) - q) dloss    per row, where
 //     q = (1 - smoothing) one_hot(target) + smoothing / classes, and all is 0 for ignored targets.
-// Every row is read once forward, for its largest logit m and s = sum exp(x - m), and once backward.
+// Memory is read once forward, for each row's largest logit m and s = sum exp(x - m), and once
+// backward.
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -9,11 +10,11 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/recorded_at.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/checked_index.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/losses.h>
-#include <unroll/ops/recorded_at.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/ops/row_math.h>
 #include <unroll/ops/shaping.h>
@@ -38,7 +39,8 @@ class RowOp : public Op {
   using Op::Op;
   void run(const KernelCall& call) const override {
     const auto attributes = call.attributes.as<RowAttributes>();
-    if (call.output.dtype() == Dtype::float32) return Kernel::template rows<float>(call, attributes);
+    if (call.output.dtype() == Dtype::float32)
+      return Kernel::template rows<float>(call, attributes);
     Kernel::template rows<double>(call, attributes);
   }
   std::size_t attribute_bytes() const override { return sizeof(RowAttributes); }

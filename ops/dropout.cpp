@@ -1,15 +1,17 @@
 // dropout    y = x m,   dx = m dy, with a mask m of 0 and 1 / (1 - rate)
 // The mask is an op without inputs: a function of its key, its rate and its type.
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/random.h>
+#include <unroll/autograd/recorded_at.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/dropout.h>
 #include <unroll/ops/elementwise.h>
-#include <unroll/ops/recorded_at.h>
 
 namespace unroll {
 
@@ -25,13 +27,16 @@ struct MaskAttributes {
 template <class T>
 void draw_mask(T* out, std::int64_t n, std::uint64_t key, double rate) {
   const auto drop_below = static_cast<std::uint64_t>(std::ldexp(rate, 32));
-  const auto kept = static_cast<T>(1 / (1 - rate));
-  for (std::int64_t i = 0; i < n; i += 4) {
-    const auto words = philox(key, static_cast<std::uint64_t>(i / 4));
-    for (std::int64_t k = 0; k < 4 && i + k < n; ++k) {
-      out[i + k] = words[static_cast<std::size_t>(k)] < drop_below ? T{0} : kept;
-    }
+  // Looked up, as a branch would often be mispredicted.
+  const std::array<T, 2> factors{T{0}, static_cast<T>(1 / (1 - rate))};
+  const auto factor = [&](std::uint32_t word) { return factors[word >= drop_below]; };
+  const std::int64_t blocks = n / 4;
+  for (std::int64_t block = 0; block < blocks; ++block, out += 4) {
+    const auto words = philox(key, static_cast<std::uint64_t>(block));
+    std::transform(words.begin(), words.end(), out, factor);
   }
+  const auto words = philox(key, static_cast<std::uint64_t>(blocks));
+  std::transform(words.begin(), words.begin() + n % 4, out, factor);
 }
 
 class DropoutMask final : public Op {

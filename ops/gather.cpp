@@ -8,10 +8,10 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/recorded_at.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/checked_index.h>
 #include <unroll/ops/indexing.h>
-#include <unroll/ops/recorded_at.h>
 #include <unroll/ops/shaping.h>
 
 namespace unroll {
@@ -54,9 +54,10 @@ void expect_index(const Type& index, const Shape& whole, int axis) {
     fits = a == axis || index.shape[a] <= whole[a];
   }
   if (!fits) {
-    throw ShapeError(fmt::format("got indices of shape {} along axis {} of {}; expected the same "
-                                 "rank and, along the other axes, no larger extents",
-                                 to_string(index.shape), axis, to_string(whole)));
+    throw ShapeError(
+        fmt::format("got indices of shape {} along axis {} of {}; expected the same "
+                    "rank and, along the other axes, no larger extents",
+                    to_string(index.shape), axis, to_string(whole)));
   }
 }
 
@@ -79,10 +80,14 @@ class Gather final : public Op {
 
   void run(const KernelCall& call) const override {
     switch (call.output.dtype()) {
-      case Dtype::float32: return gather_run<float>(call);
-      case Dtype::float64: return gather_run<double>(call);
-      case Dtype::int32: return gather_run<std::int32_t>(call);
-      case Dtype::bool_: return gather_run<bool>(call);
+      case Dtype::float32:
+        return gather_run<float>(call);
+      case Dtype::float64:
+        return gather_run<double>(call);
+      case Dtype::int32:
+        return gather_run<std::int32_t>(call);
+      case Dtype::bool_:
+        return gather_run<bool>(call);
     }
   }
 
@@ -107,9 +112,10 @@ class ScatterAdd final : public Op {
                                    name_of(x.dtype), name_of(source.dtype)));
     }
     if (source.shape != index.shape) {
-      throw ShapeError(fmt::format("got a source of shape {} for indices of shape {}; expected "
-                                   "the same rank and no smaller extents",
-                                   to_string(source.shape), to_string(index.shape)));
+      throw ShapeError(
+          fmt::format("got a source of shape {} for indices of shape {}; expected "
+                      "the same rank and no smaller extents",
+                      to_string(source.shape), to_string(index.shape)));
     }
     return x;
   }

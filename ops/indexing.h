@@ -6,13 +6,14 @@
 
 namespace unroll {
 
-/// Embedding lookup: table [n, width], ids of any shape [...] = [..., width]. The table's gradient
-/// is row-sparse: a parameter's Gradients hold only the rows that were looked up.
+/// Embedding lookup: rows ids [...] of table [n, width], as [..., width], for ids of any shape. The
+/// table's gradient is row-sparse: a parameter's Gradients hold only the rows that were looked up.
 Variable rows(const Operand& table, const Operand& ids);
 /// y[..., i, ...] = x[..., index[..., i, ...], ...] along `axis`; index has x's rank, and its
 /// extents may be smaller (PyTorch's gather).
 Variable gather(const Operand& x, int axis, const Operand& index);
-/// x with source[..., i, ...] added at index[..., i, ...] along `axis` (PyTorch's scatter_add).
+/// x with source[..., i, ...] added at index[..., i, ...] along `axis` (PyTorch's scatter_add);
+/// index as in gather. Of a source that is larger than index, the elements beyond it do not count.
 Variable scatter_add(const Operand& x, int axis, const Operand& index, const Operand& source);
 /// ids [...] -> [..., classes] with 1 at the id; an id outside [0, classes) throws ValueError.
 Variable one_hot(const Operand& ids, std::int64_t classes, Dtype dtype = Dtype::float32);

@@ -96,8 +96,8 @@ class GainGrad final : public Op {
     T* const dgain = call.output.as<T>();
     if (!call.accumulate) std::fill_n(dgain, n, T{0});
     for (std::int64_t at = 0; at < call.input(0).size(); at += n) {
-      add_row(call.input(0).as<T>() + at, call.input(1).as<T>() + at,
-              call.attributes.as<double>(), dgain, n);
+      add_row(call.input(0).as<T>() + at, call.input(1).as<T>() + at, call.attributes.as<double>(),
+              dgain, n);
     }
   }
 
@@ -139,10 +139,10 @@ class LayerNorm final : public Op {
     }
     if (x.shape.rank() == 0 || gain.shape != Shape{x.shape.extent(-1)} ||
         bias.shape != gain.shape) {
-      throw ShapeError(fmt::format("got {}, gain {}, bias {}; expected gain and bias with the "
-                                   "extent of the last axis",
-                                   to_string(x.shape), to_string(gain.shape),
-                                   to_string(bias.shape)));
+      throw ShapeError(
+          fmt::format("got {}, gain {}, bias {}; expected gain and bias with the "
+                      "extent of the last axis",
+                      to_string(x.shape), to_string(gain.shape), to_string(bias.shape)));
     }
     return x;
   }

@@ -2,37 +2,32 @@
 #include <fmt/format.h>
 
 #include <unroll/autograd/blame.h>
+#include <unroll/autograd/recorded_at.h>
 #include <unroll/ops/losses.h>
 #include <unroll/ops/pointwise.h>
-#include <unroll/ops/recorded_at.h>
 #include <unroll/ops/reductions.h>
 
 namespace unroll {
 
 namespace {
 
-const Pointwise kMse{"mse_loss",
-                     [](Expr x, Expr t) { return square(x - t); },
+const Pointwise kMse{"mse_loss", [](Expr x, Expr t) { return square(x - t); },
                      [](Expr x, Expr t, Expr, Expr dy) { return 2 * (x - t) * dy; },
                      [](Expr x, Expr t, Expr, Expr dy) { return 2 * (t - x) * dy; }};
 
-const Pointwise kL1{"l1_loss",
-                    [](Expr x, Expr t) { return abs(x - t); },
+const Pointwise kL1{"l1_loss", [](Expr x, Expr t) { return abs(x - t); },
                     [](Expr x, Expr t, Expr, Expr dy) { return sign(x - t) * dy; },
                     [](Expr x, Expr t, Expr, Expr dy) { return sign(t - x) * dy; }};
 
 Expr clipped(Expr e, Expr delta) { return min(max(e, -delta), delta); }
-const Pointwise kHuber{"huber_loss",
-                       [](Expr x, Expr t, Expr delta) {
-                         const Expr e = abs(x - t);
-                         return where(e <= delta, 0.5 * e * e, delta * (e - 0.5 * delta));
-                       },
-                       [](Expr x, Expr t, Expr delta, Expr, Expr dy) {
-                         return clipped(x - t, delta) * dy;
-                       },
-                       [](Expr x, Expr t, Expr delta, Expr, Expr dy) {
-                         return clipped(t - x, delta) * dy;
-                       }};
+const Pointwise kHuber{
+    "huber_loss",
+    [](Expr x, Expr t, Expr delta) {
+      const Expr e = abs(x - t);
+      return where(e <= delta, 0.5 * e * e, delta * (e - 0.5 * delta));
+    },
+    [](Expr x, Expr t, Expr delta, Expr, Expr dy) { return clipped(x - t, delta) * dy; },
+    [](Expr x, Expr t, Expr delta, Expr, Expr dy) { return clipped(t - x, delta) * dy; }};
 
 const Pointwise kBinary{"binary_cross_entropy",
                         [](Expr x, Expr t) { return max(x, 0) - x * t + log1p(exp(-abs(x))); },
@@ -53,17 +48,21 @@ const Pointwise kKl{"kl_divergence",
 void expect_same_shape(const Operand& x, const Operand& target, std::string_view name) {
   const Shape a = x.shape(), b = target.shape();
   if (a == b || a.rank() == 0 || b.rank() == 0) return;
-  throw ShapeError(fmt::format("{}: {}: got {} and a target of shape {}; expected the same shape, "
-                               "or one number",
-                               to_string(x.where()), name, to_string(a), to_string(b)));
+  throw ShapeError(
+      fmt::format("{}: {}: got {} and a target of shape {}; expected the same shape, "
+                  "or one number",
+                  to_string(x.where()), name, to_string(a), to_string(b)));
 }
 
 Variable reduced(const Variable& losses, Reduction reduction, const Location& where) {
   const RecordedAt place(losses, where);
   switch (reduction) {
-    case Reduction::mean: return mean(losses);
-    case Reduction::sum: return sum(losses);
-    case Reduction::none: break;
+    case Reduction::mean:
+      return mean(losses);
+    case Reduction::sum:
+      return sum(losses);
+    case Reduction::none:
+      break;
   }
   return losses;
 }

@@ -16,22 +16,29 @@ struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;
 };
 /// -log softmax(logits)[target] of each row: logits [..., classes], targets int32 [...]. The mean
-/// is over the rows that count, 0 if there are none. Forward and backward are one pass each over
-/// the logits. Throws ValueError for a target outside [0, classes) when computed.
+/// is over the rows that count, 0 if there are none. Forward and backward each go through the
+/// logits once. Throws ShapeError, DtypeError or ValueError (label_smoothing) when recorded, and
+/// ValueError for a target outside [0, classes) when computed.
 Variable cross_entropy(const Operand& logits, const Operand& targets,
                        const CrossEntropyOptions& options = {});
+
+// The pointwise losses: x and target have one shape, or one of them is a single number (ShapeError
+// else, as broadcasting would hide a mistake). The target gets a gradient too if it is floating.
+// The mean over no elements is NaN.
+
 /// (x - target)^2
 Variable mse_loss(const Operand& x, const Operand& target, Reduction reduction = Reduction::mean);
 /// |x - target|
 Variable l1_loss(const Operand& x, const Operand& target, Reduction reduction = Reduction::mean);
 /// e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2), with e = x - target (Huber 1964).
+/// Throws ValueError unless delta > 0.
 Variable huber_loss(const Operand& x, const Operand& target, double delta = 1,
                     Reduction reduction = Reduction::mean);
-/// -t log s(x) - (1 - t) log(1 - s(x)) of logits x and probabilities t, without overflow.
+/// -t log s(x) - (1 - t) log(1 - s(x)) of logits x and probabilities or bools t, without overflow.
 Variable binary_cross_entropy(const Operand& logits, const Operand& targets,
                               Reduction reduction = Reduction::mean);
 /// sum_i p_i (log p_i - log q_i) over the last axis, of log-probabilities log q and probabilities
-/// p, where 0 log 0 = 0; the mean is over rows.
+/// p, where p = 0 contributes 0 and gets no gradient; the mean is over rows.
 Variable kl_divergence(const Operand& log_q, const Operand& p,
                        Reduction reduction = Reduction::mean);
 

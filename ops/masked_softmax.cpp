@@ -62,33 +62,33 @@ bool select(const T* x, const MaskRow& mask, T other, T* out, std::int64_t n) {
 template <class T>
 void softmax_rows(const KernelCall& call) {
   const std::int64_t n = call.output.shape().extent(-1);
-  for_each_masked_row(
-      call.output.shape(), call.input(1), [&](std::int64_t offset, const MaskRow& mask) {
-        T* const y = call.output.as<T>() + offset;
-        const T lowest = -std::numeric_limits<T>::infinity();
-        if (!select(call.input(0).as<T>() + offset, mask, lowest, y, n)) {
-          std::fill_n(y, n, T{0});
-          return;
-        }
-        const T total = row::exp_shifted(y, row::max(y, n), y, n);
-        row::scale_shift(y, T{1} / total, 0, y, n);
-        if (!(total <= std::numeric_limits<T>::max())) select(y, mask, T{0}, y, n);
-      });
+  for_each_masked_row(call.output.shape(), call.input(1),
+                      [&](std::int64_t offset, const MaskRow& mask) {
+                        T* const y = call.output.as<T>() + offset;
+                        const T lowest = -std::numeric_limits<T>::infinity();
+                        if (!select(call.input(0).as<T>() + offset, mask, lowest, y, n)) {
+                          std::fill_n(y, n, T{0});
+                          return;
+                        }
+                        const T total = row::exp_shifted(y, row::max(y, n), y, n);
+                        row::scale_shift(y, T{1} / total, 0, y, n);
+                        if (!(total <= std::numeric_limits<T>::max())) select(y, mask, T{0}, y, n);
+                      });
 }
 
 /// Inputs y, dy, mask.
 template <class T>
 void gradient_rows(const KernelCall& call) {
   const std::int64_t n = call.output.shape().extent(-1);
-  for_each_masked_row(
-      call.output.shape(), call.input(2), [&](std::int64_t offset, const MaskRow& mask) {
-        const T* const y = call.input(0).as<T>() + offset;
-        T* const dx = call.output.as<T>() + offset;
-        select(call.input(1).as<T>() + offset, mask, T{0}, dx, n);
-        row::scale_shift(dx, 1, -row::dot(y, dx, n), dx, n);
-        row::multiply_by(dx, y, n);
-        select(dx, mask, T{0}, dx, n);
-      });
+  for_each_masked_row(call.output.shape(), call.input(2),
+                      [&](std::int64_t offset, const MaskRow& mask) {
+                        const T* const y = call.input(0).as<T>() + offset;
+                        T* const dx = call.output.as<T>() + offset;
+                        select(call.input(1).as<T>() + offset, mask, T{0}, dx, n);
+                        row::scale_shift(dx, 1, -row::dot(y, dx, n), dx, n);
+                        row::multiply_by(dx, y, n);
+                        select(dx, mask, T{0}, dx, n);
+                      });
 }
 
 class MaskedSoftmaxGrad final : public Op {
@@ -121,9 +121,10 @@ class MaskedSoftmax final : public Op {
     }
     if (x.shape.rank() == 0 || !broadcastable(x.shape, mask.shape) ||
         broadcast(x.shape, mask.shape) != x.shape) {
-      throw ShapeError(fmt::format("got {} and a mask of shape {}; expected at least one axis, "
-                                   "and a mask that broadcasts to it",
-                                   to_string(x.shape), to_string(mask.shape)));
+      throw ShapeError(
+          fmt::format("got {} and a mask of shape {}; expected at least one axis, "
+                      "and a mask that broadcasts to it",
+                      to_string(x.shape), to_string(mask.shape)));
     }
     return x;
   }

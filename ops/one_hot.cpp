@@ -34,10 +34,14 @@ class OneHot final : public Op {
 
   void run(const KernelCall& call) const override {
     switch (call.output.dtype()) {
-      case Dtype::float32: return fill<float>(call);
-      case Dtype::float64: return fill<double>(call);
-      case Dtype::int32: return fill<std::int32_t>(call);
-      case Dtype::bool_: return fill<bool>(call);
+      case Dtype::float32:
+        return fill<float>(call);
+      case Dtype::float64:
+        return fill<double>(call);
+      case Dtype::int32:
+        return fill<std::int32_t>(call);
+      case Dtype::bool_:
+        return fill<bool>(call);
     }
   }
 

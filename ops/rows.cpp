@@ -60,8 +60,8 @@ class Rows final : public Op {
                                    name_of(table.dtype), name_of(ids.dtype)));
     }
     if (table.shape.rank() != 2) {
-      throw ShapeError(fmt::format("got a table of shape {}; expected [rows, width]",
-                                   to_string(table.shape)));
+      throw ShapeError(
+          fmt::format("got a table of shape {}; expected [rows, width]", to_string(table.shape)));
     }
     return {table.dtype, ids.shape.inserted(ids.shape.rank(), table.shape[1])};
   }
@@ -69,8 +69,7 @@ class Rows final : public Op {
   void run(const KernelCall& call) const override {
     const ConstView &table = call.input(0), &ids = call.input(1);
     const std::int64_t count = table.shape()[0];
-    const auto row_bytes =
-        static_cast<std::size_t>(table.shape()[1]) * size_of(table.dtype());
+    const auto row_bytes = static_cast<std::size_t>(table.shape()[1]) * size_of(table.dtype());
     const auto* from = static_cast<const std::byte*>(table.data);
     auto* out = static_cast<std::byte*>(call.output.data);
     for (std::int64_t k = 0; k < ids.size(); ++k, out += row_bytes) {

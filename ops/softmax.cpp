@@ -7,10 +7,10 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/recorded_at.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/elementwise.h>
-#include <unroll/ops/recorded_at.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/ops/row_math.h>
 #include <unroll/ops/shaping.h>

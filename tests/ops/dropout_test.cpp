@@ -15,8 +15,7 @@ namespace {
 
 const NoGradientOp kMask{"dropout_mask", "it has no operand, only a key and a rate"};
 
-Tensor mask_of(std::uint64_t seed, double rate, const Shape& shape,
-               Dtype dtype = Dtype::float32) {
+Tensor mask_of(std::uint64_t seed, double rate, const Shape& shape, Dtype dtype = Dtype::float32) {
   Tape tape({.seed = seed});
   return dropout_mask(tape.constant(0, dtype, shape), rate).value();
 }
@@ -40,7 +39,8 @@ TEST_CASE("element i of a mask is word i of the key's stream", "[ops]") {
   const Tensor mask = mask_of(5, 0.25, Shape{3, 3});
   const std::uint64_t key = mix(5, 0);
   for (std::int64_t i = 0; i < 9; ++i) {
-    const auto word = philox(key, static_cast<std::uint64_t>(i / 4))[static_cast<std::size_t>(i % 4)];
+    const auto word =
+        philox(key, static_cast<std::uint64_t>(i / 4))[static_cast<std::size_t>(i % 4)];
     CHECK((mask.at(i) == 0) == (word < (1u << 30)));
   }
 }
@@ -49,8 +49,8 @@ TEST_CASE("masks depend on the seed and the draw, not on how often they are comp
   const Shape shape{64};
   CHECK(mask_of(1, 0.5, shape).identical(mask_of(1, 0.5, shape)));
   CHECK(!mask_of(1, 0.5, shape).identical(mask_of(2, 0.5, shape)));
-  CHECK(mask_of(1, 0.5, shape, Dtype::float64).to(Dtype::float32)
-            .identical(mask_of(1, 0.5, shape)));
+  CHECK(
+      mask_of(1, 0.5, shape, Dtype::float64).to(Dtype::float32).identical(mask_of(1, 0.5, shape)));
 
   Tape tape({.seed = 1});
   const Variable x = tape.constant(1, Dtype::float32, shape);

@@ -18,7 +18,8 @@ Tensor ids(const Shape& shape, std::initializer_list<std::int32_t> values) {
 }
 Tensor no_ids(const Shape& shape) { return Tensor(shape, Dtype::int32); }
 
-const Samples kRows{"rows", [](std::span<const Variable> x) { return rows(x[0], x[1]); },
+const Samples kRows{"rows",
+                    [](std::span<const Variable> x) { return rows(x[0], x[1]); },
                     {{uniform({4, 3}), ids({5}, {1, 3, 1, 0, 1})},
                      {uniform({4, 2}), ids({2, 2}, {3, 3, 0, 2})},
                      {uniform({2, 3}), ids({}, {1})},
@@ -47,9 +48,8 @@ const NoGradientOp kOneHot{"one_hot", "its only operand are indices"};
 }  // namespace
 
 TEST_CASE("gather and scatter_add agree with PyTorch", "[ops]") {
-  check_against_torch("gather", [](const auto& options, auto x) {
-    return gather(x[0], options.at("axis"), x[1]);
-  });
+  check_against_torch(
+      "gather", [](const auto& options, auto x) { return gather(x[0], options.at("axis"), x[1]); });
   check_against_torch("scatter_add", [](const auto& options, auto x) {
     return scatter_add(x[0], options.at("axis"), x[1], x[2]);
   });
@@ -166,7 +166,9 @@ TEST_CASE("indexing ops check types when recorded", "[ops]") {
   CHECK_THROWS_AS(scatter_add(index, 0, index, index), DtypeError);
   CHECK_THROWS_AS(one_hot(x, 3), DtypeError);
   CHECK_THROWS_AS(one_hot(index, -1), ValueError);
-  CHECK(contains(thrown_message([&] { gather(x, 0, tape.input(no_ids({2, 3}))); }),
+  CHECK(contains(thrown_message([&] {
+                   gather(x, 0, tape.input(no_ids({2, 3})));
+                 }),
                  "indexing_test.cpp:" + std::to_string(__LINE__ - 1) +
                      ": gather: got indices of shape [2, 3] along axis 0 of [3, 2]"));
 }

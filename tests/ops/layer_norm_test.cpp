@@ -16,7 +16,8 @@ using namespace unroll::testing;
 namespace {
 
 const Samples kSamples{
-    "layer_norm", [](std::span<const Variable> x) { return layer_norm(x[0], x[1], x[2], 0.1); },
+    "layer_norm",
+    [](std::span<const Variable> x) { return layer_norm(x[0], x[1], x[2], 0.1); },
     {{uniform({4}), uniform({4}), uniform({4})},
      {uniform({2, 3}), uniform({3}), uniform({3})},
      {uniform({2, 2, 4}), uniform({4}), uniform({4})},
@@ -40,8 +41,7 @@ TEST_CASE("layer_norm and its gradients equal their formula at any width", "[ops
     const Variable bias = tape.input(random_normal(Shape{width}, 3));
     const Variable weight = tape.input(random_normal(Shape{3, width}, 4));
     const Variable centred = x - mean(x, -1, true);
-    const Variable formula =
-        centred / sqrt(mean(square(centred), -1, true) + 1e-5) * gain + bias;
+    const Variable formula = centred / sqrt(mean(square(centred), -1, true) + 1e-5) * gain + bias;
     const Variable y = layer_norm(x, gain, bias);
     check_close(y.value(), formula.value(), 1e-13);
     const auto got = gradients(sum(y * weight), {x, gain, bias});

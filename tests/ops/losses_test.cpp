@@ -23,43 +23,43 @@ Tensor ids(const Shape& shape, std::initializer_list<std::int32_t> values) {
   return Tensor(shape, values);
 }
 
-const Samples kCrossEntropy{
-    "cross_entropy",
-    [](std::span<const Variable> x) { return cross_entropy(x[0], x[1]); },
-    {{uniform({4}), ids({}, {2})},
-     {uniform({3, 4}), ids({3}, {2, -100, 0})},
-     {uniform({2, 2, 3}), ids({2, 2}, {0, 1, 2, 2})},
-     {uniform({2, 1}), ids({2}, {0, 0})},
-     {uniform({2, 3}), ids({2}, {-100, -100})},
-     {uniform({0, 3}), ids({0}, {})}}};
+const Samples kCrossEntropy{"cross_entropy",
+                            [](std::span<const Variable> x) { return cross_entropy(x[0], x[1]); },
+                            {{uniform({4}), ids({}, {2})},
+                             {uniform({3, 4}), ids({3}, {2, -100, 0})},
+                             {uniform({2, 2, 3}), ids({2, 2}, {0, 1, 2, 2})},
+                             {uniform({2, 1}), ids({2}, {0, 0})},
+                             {uniform({2, 3}), ids({2}, {-100, -100})},
+                             {uniform({0, 3}), ids({0}, {})}}};
 const Samples kSmoothed{"cross_entropy",
                         [](std::span<const Variable> x) {
-                          return cross_entropy(x[0], x[1], {.label_smoothing = 0.2,
-                                                            .reduction = Reduction::none});
+                          return cross_entropy(
+                              x[0], x[1], {.label_smoothing = 0.2, .reduction = Reduction::none});
                         },
                         {{uniform({3, 4}), ids({3}, {2, -100, 0})}}};
 
-const Samples kMse{"mse_loss", [](std::span<const Variable> x) { return mse_loss(x[0], x[1]); },
+const Samples kMse{"mse_loss",
+                   [](std::span<const Variable> x) { return mse_loss(x[0], x[1]); },
                    {{uniform({2, 3}), uniform({2, 3})}, {uniform({3}), uniform({})}}};
-const Samples kMseSum{"mse_loss",
-                      [](std::span<const Variable> x) {
-                        return mse_loss(x[0], x[1], Reduction::sum);
-                      },
-                      {{uniform({0, 3}), uniform({0, 3})}, {uniform({}), uniform({})}}};
-const Samples kL1{"l1_loss", [](std::span<const Variable> x) { return l1_loss(x[0], x[1]); },
+const Samples kMseSum{
+    "mse_loss",
+    [](std::span<const Variable> x) { return mse_loss(x[0], x[1], Reduction::sum); },
+    {{uniform({0, 3}), uniform({0, 3})}, {uniform({}), uniform({})}}};
+const Samples kL1{"l1_loss",
+                  [](std::span<const Variable> x) { return l1_loss(x[0], x[1]); },
                   {{uniform({2, 3}, 1, 2), uniform({2, 3}, -1, 0.5)}}};
 const Samples kHuber{"huber_loss",
                      [](std::span<const Variable> x) { return huber_loss(x[0], x[1], 0.75); },
                      {{uniform({2, 3}, 1, 2), uniform({2, 3}, -1, 0)},
                       {uniform({2, 3}, 0, 0.3), uniform({2, 3}, 0, 0.3)}}};
-const Samples kBinary{"binary_cross_entropy",
-                      [](std::span<const Variable> x) {
-                        return binary_cross_entropy(x[0], x[1], Reduction::none);
-                      },
-                      {{away_from_zero({2, 3}), uniform({2, 3}, 0, 1)}}};
-const Samples kKl{"kl_divergence",
-                  [](std::span<const Variable> x) { return kl_divergence(x[0], x[1]); },
-                  {{uniform({2, 3}), uniform({2, 3}, 0.1, 1)}, {uniform({3}), uniform({3}, 0.1, 1)}}};
+const Samples kBinary{
+    "binary_cross_entropy",
+    [](std::span<const Variable> x) { return binary_cross_entropy(x[0], x[1], Reduction::none); },
+    {{away_from_zero({2, 3}), uniform({2, 3}, 0, 1)}}};
+const Samples kKl{
+    "kl_divergence",
+    [](std::span<const Variable> x) { return kl_divergence(x[0], x[1]); },
+    {{uniform({2, 3}), uniform({2, 3}, 0.1, 1)}, {uniform({3}), uniform({3}, 0.1, 1)}}};
 
 Reduction reduction_from(const nlohmann::json& options) {
   const std::string name = options.at("reduction");
@@ -78,9 +78,9 @@ bool all_finite(const Tensor& x) {
 
 TEST_CASE("cross_entropy agrees with PyTorch", "[ops]") {
   check_against_torch("cross_entropy", [](const auto& options, auto x) {
-    return cross_entropy(x[0], x[1],
-                         {options.at("ignore_index"), options.at("label_smoothing"),
-                          reduction_from(options)});
+    return cross_entropy(
+        x[0], x[1],
+        {options.at("ignore_index"), options.at("label_smoothing"), reduction_from(options)});
   });
 }
 
@@ -118,8 +118,9 @@ TEST_CASE("cross_entropy equals its formula, also in float over many classes", "
       if (row == 3) continue;
       double uniform_part = 0;
       for (int c = 0; c < 1003; ++c) uniform_part -= logp.at(row * 1003 + c) / 1003;
-      expected += -(1 - smoothing) * logp.at(row * 1003 + t.data<std::int32_t>()[std::size_t(row)]) +
-                  smoothing * uniform_part;
+      expected +=
+          -(1 - smoothing) * logp.at(row * 1003 + t.data<std::int32_t>()[std::size_t(row)]) +
+          smoothing * uniform_part;
     }
     CHECK(loss64.item() == Approx(expected / 6).epsilon(1e-13));
     CHECK(loss32.item() == Approx(expected / 6).epsilon(1e-6));

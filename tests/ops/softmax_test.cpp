@@ -18,28 +18,30 @@ namespace {
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-const Samples kSoftmaxSamples{"softmax",
-                              [](std::span<const Variable> x) { return softmax(x[0]); },
-                              {{uniform({5})}, {uniform({2, 3})}, {uniform({0, 3})},
-                               {uniform({3, 0})}, {uniform({4, 1})}}};
+const Samples kSoftmaxSamples{
+    "softmax",
+    [](std::span<const Variable> x) { return softmax(x[0]); },
+    {{uniform({5})}, {uniform({2, 3})}, {uniform({0, 3})}, {uniform({3, 0})}, {uniform({4, 1})}}};
 const Samples kSoftmaxAxisSamples{"softmax",
                                   [](std::span<const Variable> x) { return softmax(x[0], 1); },
                                   {{uniform({2, 3, 2})}, {uniform({2, 0, 3})}}};
-const Samples kLogSoftmaxSamples{"log_softmax",
-                                 [](std::span<const Variable> x) { return log_softmax(x[0]); },
-                                 {{uniform({5})}, {uniform({2, 3})}, {uniform({0, 3})},
-                                  {uniform({3, 0})}, {uniform({4, 1})}}};
+const Samples kLogSoftmaxSamples{
+    "log_softmax",
+    [](std::span<const Variable> x) { return log_softmax(x[0]); },
+    {{uniform({5})}, {uniform({2, 3})}, {uniform({0, 3})}, {uniform({3, 0})}, {uniform({4, 1})}}};
 const Samples kLogSoftmaxAxisSamples{
-    "log_softmax", [](std::span<const Variable> x) { return log_softmax(x[0], 0); },
+    "log_softmax",
+    [](std::span<const Variable> x) { return log_softmax(x[0], 0); },
     {{uniform({3, 2})}}};
 
 // [2, 2, 3]: some, none, all, one
 Tensor mask_for_samples() {
-  return Tensor(Shape{2, 2, 3}, {true, false, true, false, false, false, true, true, true, false,
-                                 true, false});
+  return Tensor(Shape{2, 2, 3},
+                {true, false, true, false, false, false, true, true, true, false, true, false});
 }
 const Samples kMaskedSamples{
-    "masked_softmax", [](std::span<const Variable> x) { return masked_softmax(x[0], x[1]); },
+    "masked_softmax",
+    [](std::span<const Variable> x) { return masked_softmax(x[0], x[1]); },
     {{uniform({2, 2, 3}), mask_for_samples()},
      {uniform({2, 3}), Tensor(Shape{3}, {true, false, true})},
      {uniform({2, 2, 3}), Tensor(Shape{2, 1, 3}, {true, true, false, false, true, true})},
@@ -57,9 +59,8 @@ bool all_zero(const Tensor& x) {
 }  // namespace
 
 TEST_CASE("softmax and log_softmax agree with PyTorch", "[ops]") {
-  check_against_torch("softmax", [](const auto& options, auto x) {
-    return softmax(x[0], options.at("axis"));
-  });
+  check_against_torch(
+      "softmax", [](const auto& options, auto x) { return softmax(x[0], options.at("axis")); });
   check_against_torch("log_softmax", [](const auto& options, auto x) {
     return log_softmax(x[0], options.at("axis"));
   });
@@ -103,23 +104,22 @@ TEST_CASE("masked_softmax leaves masked elements out", "[ops]") {
 
 TEST_CASE("what a mask hides influences nothing", "[ops]") {
   Tape tape;
-  const Variable mask = tape.input(
-      Tensor(Shape{3, 4}, {true, false, true, false, false, false, false, false, false, true,
-                           false, false}));
-  const Tensor clean(Shape{3, 4}, {1.0f, 0.0f, 2.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, -3.0f,
-                                   0.0f, 0.0f});
-  const Tensor dirty(Shape{3, 4}, {1.0f, kNan, 2.0f, kInf, -kInf, kNan, kInf, 1e30f, kNan, -3.0f,
-                                   kInf, -kInf});
-  const Tensor cotangent(Shape{3, 4}, {0.5f, kNan, -1.0f, kInf, kNan, kInf, 1.0f, 2.0f, kNan, 1.0f,
-                                       kInf, kNan});
+  const Variable mask = tape.input(Tensor(Shape{3, 4}, {true, false, true, false, false, false,
+                                                        false, false, false, true, false, false}));
+  const Tensor clean(Shape{3, 4},
+                     {1.0f, 0.0f, 2.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, -3.0f, 0.0f, 0.0f});
+  const Tensor dirty(Shape{3, 4},
+                     {1.0f, kNan, 2.0f, kInf, -kInf, kNan, kInf, 1e30f, kNan, -3.0f, kInf, -kInf});
+  const Tensor cotangent(Shape{3, 4},
+                         {0.5f, kNan, -1.0f, kInf, kNan, kInf, 1.0f, 2.0f, kNan, 1.0f, kInf, kNan});
   std::vector<Tensor> values, gradients_by_x, second;
   for (const Tensor& value : {clean, dirty}) {
     const Variable x = tape.input(value), dy = tape.input(cotangent);
     const Variable y = masked_softmax(x, mask);
-    const Variable dx = vector_jacobian_product(std::span(&y, 1), std::span(&dy, 1),
-                                                std::span(&x, 1))[0];
-    const Variable ddx = vector_jacobian_product(std::span(&dx, 1), std::span(&dy, 1),
-                                                 std::span(&x, 1))[0];
+    const Variable dx =
+        vector_jacobian_product(std::span(&y, 1), std::span(&dy, 1), std::span(&x, 1))[0];
+    const Variable ddx =
+        vector_jacobian_product(std::span(&dx, 1), std::span(&dy, 1), std::span(&x, 1))[0];
     values.push_back(y.value());
     gradients_by_x.push_back(dx.value());
     second.push_back(ddx.value());
