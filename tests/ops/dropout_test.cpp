@@ -1,4 +1,6 @@
 // dropout: what the masks are a function of, their rate, their gradient.
+#include <cmath>
+
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/random.h>
