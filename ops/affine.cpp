@@ -101,8 +101,8 @@ Variable affine(const Operand& x, const Operand& w, const Operand& b) {
                                  to_string(x.where())));
   }
   const int last = shape.rank() - 1;
-  const Variable rows = on_tape(x, weight, "affine");
-  return all_or_nothing(rows.state(), [&] {
+  return all_or_nothing(tape_of(x, weight, "affine"), [&] {
+    const Variable rows = on_tape(x, weight, "affine");
     const Variable flat = reshape(x.with(rows), Shape{shape.product(0, last), shape[last]});
     const Variable y = record(kAffine, {x.with(flat), weight, b}, attributes);
     return reshape(x.with(y), shape.with(last, y.shape()[1]));

@@ -43,8 +43,7 @@ class MatMul final : public Op {
     const auto [m, k] = matrix_of(a.shape, t.a);
     const auto [k2, n] = matrix_of(b.shape, t.b);
     if (k != k2) {
-      throw ShapeError(fmt::format("inner extents differ: [{}, {}] x [{}, {}] of operands {} and "
-                                   "{}", m, k, k2, n, to_string(a.shape), to_string(b.shape)));
+      throw ShapeError(fmt::format("inner extents differ: [{}, {}] x [{}, {}]", m, k, k2, n));
     }
     const Shape batch = broadcast(batch_of(a.shape), batch_of(b.shape));
     return {a.dtype, batch.inserted(batch.rank(), m).inserted(batch.rank() + 1, n)};
@@ -108,16 +107,16 @@ Variable matmul(const Operand& a, const Operand& b, Transposed transposed) {
   return record(kMatMul, {a, b}, transposed);
 }
 
-namespace {
-
-TapeState& tape_of(const Operand& a, const Operand& b) {
-  return (a.variable() != nullptr ? *a.variable() : on_tape(b, a, "matmul")).state();
+TapeState& tape_of(const Operand& a, const Operand& b, std::string_view op) {
+  return (a.variable() != nullptr ? *a.variable() : on_tape(b, a, op)).state();
 }
+
+namespace {
 
 /// A vector becomes a matrix with one row or column, which disappears from the product.
 Variable matmul_with_vector(const Operand& a, const Operand& b) {
   const bool is_row = a.shape().rank() == 1, is_column = b.shape().rank() == 1;
-  return all_or_nothing(tape_of(a, b), [&] {
+  return all_or_nothing(tape_of(a, b, "matmul"), [&] {
     Variable left = on_tape(a, b, "matmul"), right = on_tape(b, a, "matmul");
     if (is_row) left = reshape(a.with(left), left.shape().inserted(0, 1));
     if (is_column) right = reshape(b.with(right), right.shape().inserted(1, 1));
@@ -138,6 +137,10 @@ Variable matmul(const Operand& a, const Operand& b) {
                                  "one axis each", to_string(a.where()), to_string(shape_a),
                                  to_string(shape_b)));
   }
+  if (shape_a.extent(-1) != shape_b.extent(shape_b.rank() == 1 ? 0 : -2)) {
+    throw ShapeError(fmt::format("{}: matmul: inner extents differ: {} x {}",
+                                 to_string(a.where()), to_string(shape_a), to_string(shape_b)));
+  }
   if (shape_a.rank() == 1 || shape_b.rank() == 1) return matmul_with_vector(a, b);
   Transposed transposed;
   Variable plain_a, plain_b;
@@ -146,11 +149,10 @@ Variable matmul(const Operand& a, const Operand& b) {
   const Operand left = transposed.a ? a.with(plain_a) : a;
   const Operand right = transposed.b ? b.with(plain_b) : b;
   // One matrix for all items of the batch: one tall product.
-  if (shape_b.rank() == 2 && shape_a.rank() > 2 && !transposed.a &&
-      shape_a.extent(-1) == shape_b[0]) {
+  if (shape_b.rank() == 2 && shape_a.rank() > 2 && !transposed.a) {
     const int last = shape_a.rank() - 1;
     const Shape tall{shape_a.product(0, last), shape_a[last]};
-    return all_or_nothing(tape_of(left, right), [&] {
+    return all_or_nothing(tape_of(left, right, "matmul"), [&] {
       const Variable matrices = on_tape(left, right, "matmul");
       const Variable flat = reshape(a.with(matrices), tall);
       const Variable y = matmul(a.with(flat), right, transposed);

@@ -10,6 +10,10 @@ struct Transposed {
   bool a = false, b = false;
 };
 
+/// The tape of two operands of `op`, of which one may be a parameter. Throws StateError if neither
+/// is on a tape.
+TapeState& tape_of(const Operand& a, const Operand& b, std::string_view op);
+
 /// a [..., m, k] b [..., k, n]; an operand that is flagged is stored as [..., k, m] ([..., n, k]).
 Variable matmul(const Operand& a, const Operand& b, Transposed transposed);
 

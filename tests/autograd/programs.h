@@ -59,7 +59,7 @@ inline Variable random_program(Tape& tape, const ParameterSet& parameters, std::
                                     0)); break;
       case 10: pool.push_back(a + b - tanh(a)); break;
       case 11: pool.push_back(a + 0.25); break;  // its cotangent flows on as it is
-      case 12: pool.push_back(detach(a) - b); break;
+      case 12: pool.push_back(max(a, b)); break;
       default: pool.push_back(sin(a) * b); break;
     }
     // Sums and products of sums would grow without this.
