@@ -28,8 +28,7 @@ std::vector<text::SentencePair> read_pairs(const std::string& path, text::BadLin
     fmt::print(stderr, "... and more\n");
   }
   fmt::print(stderr, "{}: {} lines, {} pairs kept, {} dropped, {} repaired\n", path,
-             corpus.report.read, corpus.report.kept, corpus.report.dropped,
-             corpus.report.replaced);
+             corpus.report.read, corpus.report.kept, corpus.report.dropped, corpus.report.replaced);
   if (corpus.pairs.empty()) throw IoError(path + ": no sentence pairs in it");
   return std::move(corpus.pairs);
 }

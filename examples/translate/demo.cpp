@@ -16,7 +16,7 @@ std::vector<text::SentencePair> as_pairs(const std::vector<SentencePair>& pairs)
 }
 
 std::vector<std::string> column(const std::vector<text::SentencePair>& pairs,
-                                std::string text::SentencePair::* side) {
+                                std::string text::SentencePair::*side) {
   std::vector<std::string> result;
   for (const text::SentencePair& pair : pairs) result.push_back(pair.*side);
   return result;
@@ -29,8 +29,7 @@ int run(const DemoCommand& command) {
   const auto pairs = as_pairs(corpus.train);
   Languages languages = Languages::learn(pairs, {.tokenizer = {}, .vocabulary = {}});
   fmt::print("English-French from a grammar: {} training pairs, {} English and {} French words\n",
-             pairs.size(), languages.source.vocabulary.size(),
-             languages.target.vocabulary.size());
+             pairs.size(), languages.source.vocabulary.size(), languages.target.vocabulary.size());
 
   // The last tenth of the training pairs decides which epoch is kept; the held-out sets do not.
   std::vector<Example> training = languages.encode(pairs);
@@ -41,12 +40,17 @@ int run(const DemoCommand& command) {
 
   Translator translator(std::move(languages), {.embedding = 96, .hidden = 160, .dropout = 0.1},
                         command.seed);
-  const TrainingSummary summary =
-      train(translator, training, validation,
-            {.epochs = 40, .minutes = command.minutes, .batch_tokens = 1024,
-             .learning_rate = 4e-3, .warmup_steps = 100, .label_smoothing = 0.05, .patience = 40,
-             .threads = command.threads, .seed = command.seed},
-            command.model);
+  const TrainingSummary summary = train(translator, training, validation,
+                                        {.epochs = 40,
+                                         .minutes = command.minutes,
+                                         .batch_tokens = 1024,
+                                         .learning_rate = 4e-3,
+                                         .warmup_steps = 100,
+                                         .label_smoothing = 0.05,
+                                         .patience = 40,
+                                         .threads = command.threads,
+                                         .seed = command.seed},
+                                        command.model);
   fmt::print("trained {} epochs, {} steps, {:.0f} s\n\n", summary.epochs, summary.steps,
              summary.seconds);
 
@@ -56,8 +60,8 @@ int run(const DemoCommand& command) {
       {"unseen word combinations", as_pairs(corpus.unseen_combinations)},
       {"longer than any trained", as_pairs(corpus.longer)}};
   for (const auto& [name, set] : sets) {
-    const auto translations = translator.translate_all(
-        column(set, &text::SentencePair::source), {}, command.threads);
+    const auto translations =
+        translator.translate_all(column(set, &text::SentencePair::source), {}, command.threads);
     fmt::print("{:<26} {}\n", name,
                to_string(score(translations, column(set, &text::SentencePair::target))));
   }
@@ -69,8 +73,10 @@ int run(const DemoCommand& command) {
     fmt::print("  {}\n    -> {}{}\n", pair.source, found,
                found == pair.target ? "" : "   (expected: " + pair.target + ")");
   }
-  fmt::print("\nThe model is in {}. Try:\n  echo 'The big dog is not sleeping.' | "
-             "./run translate run --model {} --attention\n", command.model, command.model);
+  fmt::print(
+      "\nThe model is in {}. Try:\n  echo 'The big dog is not sleeping.' | "
+      "./run translate run --model {} --attention\n",
+      command.model, command.model);
   return 0;
 }
 

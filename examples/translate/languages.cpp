@@ -10,7 +10,7 @@ namespace unroll::translate {
 namespace {
 
 Language learn_side(const std::vector<text::SentencePair>& pairs,
-                    std::string text::SentencePair::* side, const LanguageOptions& options) {
+                    std::string text::SentencePair::*side, const LanguageOptions& options) {
   text::TokenizerLearner learner(options.tokenizer);
   for (const text::SentencePair& pair : pairs) learner.add(pair.*side);
   text::Tokenizer tokenizer = learner.learn();
@@ -51,8 +51,7 @@ std::vector<Example> Languages::encode(const std::vector<text::SentencePair>& pa
   std::vector<Example> examples;
   examples.reserve(pairs.size());
   for (const text::SentencePair& pair : pairs) {
-    examples.push_back(
-        {source.encode(pair.source, {.eos = true}), target.encode(pair.target)});
+    examples.push_back({source.encode(pair.source, {.eos = true}), target.encode(pair.target)});
   }
   return examples;
 }

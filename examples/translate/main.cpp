@@ -1,7 +1,7 @@
 // translate: trains and uses a translator. This file is the command line; commands.h says what the
 // commands do.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <exception>
 #include <map>
@@ -55,8 +55,8 @@ void add_train(CLI::App& app, TrainCommand& train) {
   app.add_option("--bpe-merges", tokenizer.bpe_merges, "subwords to learn per language")
       ->capture_default_str();
   app.add_flag("--lower-case", tokenizer.lower_case, "bring all text into lower case");
-  app.add_option("--min-count", train.language.vocabulary.min_count,
-                 "rarer tokens become <unk>")->capture_default_str();
+  app.add_option("--min-count", train.language.vocabulary.min_count, "rarer tokens become <unk>")
+      ->capture_default_str();
 
   app.add_option("--embedding", train.network.embedding, "width of the embeddings")
       ->capture_default_str();
@@ -67,8 +67,7 @@ void add_train(CLI::App& app, TrainCommand& train) {
   TrainerOptions& trainer = train.trainer;
   app.add_option("--epochs", trainer.epochs, "most passes over the data")->capture_default_str();
   app.add_option("--minutes", trainer.minutes, "time limit; 0: none")->capture_default_str();
-  app.add_option("--batch-tokens", trainer.batch_tokens, "tokens per step")
-      ->capture_default_str();
+  app.add_option("--batch-tokens", trainer.batch_tokens, "tokens per step")->capture_default_str();
   app.add_option("--learning-rate", trainer.learning_rate, "peak")->capture_default_str();
   app.add_option("--warmup", trainer.warmup_steps, "steps to the peak")->capture_default_str();
   app.add_option("--label-smoothing", trainer.label_smoothing, "")->capture_default_str();

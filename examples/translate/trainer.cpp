@@ -55,10 +55,10 @@ std::int64_t target_tokens(const std::vector<Example>& examples, const Positions
 
 /// Linear warm-up, then half a cosine down to a twentieth; `fraction` of the work is done.
 double learning_rate(const TrainerOptions& options, std::int64_t step, double fraction) {
-  const double warm = options.warmup_steps > 0
-                          ? std::min(1.0, static_cast<double>(step + 1) /
-                                              static_cast<double>(options.warmup_steps))
-                          : 1.0;
+  const double warm =
+      options.warmup_steps > 0
+          ? std::min(1.0, static_cast<double>(step + 1) / static_cast<double>(options.warmup_steps))
+          : 1.0;
   const double cosine = 0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, fraction)));
   return options.learning_rate * warm * (0.05 + 0.95 * cosine);
 }
@@ -78,14 +78,14 @@ class Trainer {
   TrainingSummary run() {
     const std::vector<text::ExampleLength> lengths = lengths_of(training_);
     for (int epoch = 0; epoch < options_.epochs && !finished(); ++epoch) {
-      const auto batches = text::make_batches(
-          lengths, {.max_tokens = options_.batch_tokens, .seed = options_.seed},
-          static_cast<std::uint64_t>(epoch));
+      const auto batches =
+          text::make_batches(lengths, {.max_tokens = options_.batch_tokens, .seed = options_.seed},
+                             static_cast<std::uint64_t>(epoch));
       double loss = 0;
       std::int64_t tokens = 0;
       for (std::size_t b = 0; b < batches.size() && !finished(); ++b) {
-        fraction_ = fraction_done(epoch, static_cast<double>(b) /
-                                             static_cast<double>(batches.size()));
+        fraction_ =
+            fraction_done(epoch, static_cast<double>(b) / static_cast<double>(batches.size()));
         const std::int64_t count = target_tokens(training_, batches[b]);
         loss += step(batches[b], count) * static_cast<double>(count);
         tokens += count;
@@ -110,8 +110,7 @@ class Trainer {
 
   double fraction_done(int epoch, double within) const {
     const double by_epochs = (epoch + within) / options_.epochs;
-    const double by_time =
-        options_.minutes > 0 ? progress_.seconds() / (60 * options_.minutes) : 0;
+    const double by_time = options_.minutes > 0 ? progress_.seconds() / (60 * options_.minutes) : 0;
     return std::max(by_epochs, by_time);
   }
 
@@ -137,13 +136,13 @@ class Trainer {
 
   void show(int epoch, double loss) {
     const double speed = static_cast<double>(tokens_seen_) / progress_.seconds();
-    progress_.update(fraction_, fmt::format("epoch {}  loss {:.3f}  {:.0f} tokens/s", epoch + 1,
-                                            loss, speed));
+    progress_.update(fraction_,
+                     fmt::format("epoch {}  loss {:.3f}  {:.0f} tokens/s", epoch + 1, loss, speed));
   }
 
   double validation_loss() {
-    const auto batches = text::make_batches(
-        lengths_of(validation_), {.max_tokens = options_.batch_tokens, .seed = 0}, 0);
+    const auto batches = text::make_batches(lengths_of(validation_),
+                                            {.max_tokens = options_.batch_tokens, .seed = 0}, 0);
     double loss = 0;
     std::int64_t tokens = 0;
     std::vector<double> parts(static_cast<std::size_t>(options_.shards));
@@ -168,14 +167,15 @@ class Trainer {
   void validate(int epoch, double training_loss) {
     const double loss = validation_loss();
     if (!std::isfinite(loss)) {
-      throw NumericError(fmt::format("train: the validation loss is {} after epoch {}", loss,
-                                     epoch + 1));
+      throw NumericError(
+          fmt::format("train: the validation loss is {} after epoch {}", loss, epoch + 1));
     }
     const bool better = summary_.best_epoch == 0 || loss < summary_.best_loss;
-    fmt::print(stderr,
-               "epoch {:3}  training loss {:.3f}  validation loss {:.3f}, perplexity {:.2f}{}  {}\n",
-               epoch + 1, training_loss, loss, std::exp(loss), better ? "  best, saved" : "",
-               train::clock_time(progress_.seconds()));
+    fmt::print(
+        stderr,
+        "epoch {:3}  training loss {:.3f}  validation loss {:.3f}, perplexity {:.2f}{}  {}\n",
+        epoch + 1, training_loss, loss, std::exp(loss), better ? "  best, saved" : "",
+        train::clock_time(progress_.seconds()));
     if (!better) return;
     summary_.best_loss = loss;
     summary_.best_epoch = epoch + 1;
@@ -204,8 +204,10 @@ TrainingSummary train(Translator& translator, const std::vector<Example>& traini
                       const std::vector<Example>& validation, const TrainerOptions& options,
                       const std::string& path) {
   if (training.empty() || validation.empty()) {
-    throw ValueError(fmt::format("train: got {} training and {} validation examples; expected at "
-                                 "least one of each", training.size(), validation.size()));
+    throw ValueError(
+        fmt::format("train: got {} training and {} validation examples; expected at "
+                    "least one of each",
+                    training.size(), validation.size()));
   }
   return Trainer(translator, training, validation, options, path).run();
 }

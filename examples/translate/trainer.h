@@ -13,9 +13,9 @@ namespace unroll::translate {
 
 struct TrainerOptions {
   int epochs = 20;
-  double minutes = 0;               ///< time limit; 0: none
-  std::int64_t batch_tokens = 2048; ///< of the longer side, padding included
-  double learning_rate = 2e-3;      ///< the peak; falls to a twentieth along a half cosine
+  double minutes = 0;                ///< time limit; 0: none
+  std::int64_t batch_tokens = 2048;  ///< of the longer side, padding included
+  double learning_rate = 2e-3;       ///< the peak; falls to a twentieth along a half cosine
   std::int64_t warmup_steps = 200;
   double label_smoothing = 0.1;
   double clip_norm = 1.0;

@@ -36,8 +36,9 @@ nn::EncoderDecoderOptions network_options(const Languages& languages, const Mode
 Tensor padded(const std::vector<std::vector<std::int32_t>>& sequences) {
   std::size_t longest = 0;
   for (const auto& sequence : sequences) longest = std::max(longest, sequence.size());
-  Tensor result(Shape{static_cast<std::int64_t>(sequences.size()),
-                      static_cast<std::int64_t>(longest)}, Dtype::int32);
+  Tensor result(
+      Shape{static_cast<std::int64_t>(sequences.size()), static_cast<std::int64_t>(longest)},
+      Dtype::int32);
   auto out = result.mutable_data<std::int32_t>().begin();
   for (const auto& sequence : sequences) {
     std::fill(std::ranges::copy(sequence, out).out, out + static_cast<std::ptrdiff_t>(longest),
@@ -56,9 +57,8 @@ std::vector<std::int32_t> lengths_of(const std::vector<std::vector<std::int32_t>
 }
 
 std::string to_json(const ModelOptions& options) {
-  return nlohmann::json{{"embedding", options.embedding},
-                        {"hidden", options.hidden},
-                        {"dropout", options.dropout}}
+  return nlohmann::json{
+      {"embedding", options.embedding}, {"hidden", options.hidden}, {"dropout", options.dropout}}
       .dump();
 }
 
@@ -72,7 +72,9 @@ ModelOptions model_options_from_json(const std::string& text) {
 
 struct Translator::Impl {
   Impl(Languages both, const ModelOptions& model_options, std::uint64_t seed)
-      : languages(std::move(both)), options(model_options), parameters(seed),
+      : languages(std::move(both)),
+        options(model_options),
+        parameters(seed),
         model(parameters.scope(), network_options(languages, options)) {}
 
   Languages languages;
@@ -164,17 +166,16 @@ std::vector<Translation> Translator::translate(const std::string& sentence,
     const auto weights = found.attention.data<float>();
     const std::size_t width = translation.source_tokens.size();
     for (std::size_t t = 0; t < translation.tokens.size(); ++t) {
-      translation.attention.emplace_back(weights.begin() + static_cast<std::ptrdiff_t>(t * width),
-                                         weights.begin() +
-                                             static_cast<std::ptrdiff_t>((t + 1) * width));
+      translation.attention.emplace_back(
+          weights.begin() + static_cast<std::ptrdiff_t>(t * width),
+          weights.begin() + static_cast<std::ptrdiff_t>((t + 1) * width));
     }
   }
   return result;
 }
 
 std::vector<std::string> Translator::translate_all(const std::vector<std::string>& sentences,
-                                                   const SearchOptions& search,
-                                                   int threads) const {
+                                                   const SearchOptions& search, int threads) const {
   std::vector<std::string> result(sentences.size());
   std::vector<std::vector<std::int32_t>> sources;
   for (const std::string& sentence : sentences) {
@@ -216,14 +217,16 @@ Translator Translator::load(const std::string& path) {
   const auto metadata = [&](const char* key) -> const std::string& {
     const auto found = file.metadata.find(key);
     if (found == file.metadata.end()) {
-      throw IoError(fmt::format("{}: no \"{}\" in the metadata; expected a file written by "
-                                "translate train", path, key));
+      throw IoError(
+          fmt::format("{}: no \"{}\" in the metadata; expected a file written by "
+                      "translate train",
+                      path, key));
     }
     return found->second;
   };
   if (metadata("format") != kFormat) {
-    throw IoError(fmt::format("{}: format \"{}\"; expected \"{}\"", path, metadata("format"),
-                              kFormat));
+    throw IoError(
+        fmt::format("{}: format \"{}\"; expected \"{}\"", path, metadata("format"), kFormat));
   }
   try {
     Translator result(Languages::from_json(metadata("languages")),

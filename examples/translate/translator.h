@@ -30,9 +30,9 @@ struct SearchOptions {
 /// One translation of a sentence.
 struct Translation {
   std::string text;
-  double score = 0;                        ///< log-probability over the length penalty
-  std::vector<std::string> source_tokens;  ///< what the attention is over, <eos> last
-  std::vector<std::string> tokens;         ///< with <eos> if it was reached
+  double score = 0;                           ///< log-probability over the length penalty
+  std::vector<std::string> source_tokens;     ///< what the attention is over, <eos> last
+  std::vector<std::string> tokens;            ///< with <eos> if it was reached
   std::vector<std::vector<float>> attention;  ///< [tokens][source_tokens]
 };
 
