@@ -118,8 +118,17 @@ struct Candidate {
 
 /// The hypotheses of one sentence.
 struct Beam {
-  std::vector<Candidate> live;  ///< their rows are those of the step to come
-  std::vector<Hypothesis> found;
+  std::vector<Candidate> live;    ///< their rows are those of the step to come
+  std::vector<Hypothesis> found;  ///< the best first
+
+  /// Adds a hypothesis and keeps the `count` best; those that ended come first.
+  void add(Hypothesis hypothesis, std::size_t count) {
+    const auto worse = [&](const Hypothesis& other) {
+      return hypothesis.ended != other.ended ? hypothesis.ended : hypothesis.score > other.score;
+    };
+    found.insert(std::ranges::find_if(found, worse), std::move(hypothesis));
+    if (found.size() > count) found.pop_back();
+  }
 };
 
 /// The `count` best continuations of the live hypotheses, the best first.
@@ -202,16 +211,19 @@ std::vector<std::vector<Hypothesis>> beam_search(const StepFunction& step, std::
         const Candidate& c = candidates[rank];
         if (c.token != options.end) {
           if (going_on.size() < width) going_on.push_back(c);
-        } else if (rank < width && beam.found.size() < width) {
-          beam.found.push_back(history.read(c.row, c.token, c.log_probability));
+        } else if (rank < width) {
+          beam.add(history.read(c.row, c.token, c.log_probability), width);
         }
       }
       beam.live.clear();
-      if (beam.found.size() >= width) continue;
+      if (going_on.empty()) continue;
+      const double best_score =
+          going_on.front().log_probability / length_normalizer(length, options.length_penalty);
+      if (beam.found.size() == width && best_score <= beam.found.back().score) continue;
       for (const Candidate& c : going_on) {
         if (length == options.max_length) {
-          if (beam.found.size() == static_cast<std::size_t>(options.n_best)) break;
-          beam.found.push_back(history.read(c.row, c.token, c.log_probability));
+          if (beam.found.size() >= static_cast<std::size_t>(options.n_best)) break;
+          beam.add(history.read(c.row, c.token, c.log_probability), width);
           continue;
         }
         beam.live.push_back(
@@ -224,9 +236,6 @@ std::vector<std::vector<Hypothesis>> beam_search(const StepFunction& step, std::
   std::vector<std::vector<Hypothesis>> result;
   for (Beam& beam : beams) {
     if (beam.found.empty()) beam.found.emplace_back();
-    std::ranges::stable_sort(beam.found, [](const Hypothesis& a, const Hypothesis& b) {
-      return a.ended != b.ended ? a.ended : a.score > b.score;
-    });
     beam.found.resize(std::min(beam.found.size(), static_cast<std::size_t>(options.n_best)));
     result.push_back(std::move(beam.found));
   }

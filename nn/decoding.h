@@ -53,8 +53,9 @@ std::vector<Hypothesis> greedy(const StepFunction& step, std::int64_t sentences,
 
 /// Follows the beam_size most probable beginnings of each sentence, all sentences in one batch.
 /// Among the 2 * beam_size best continuations those that end count as found if they are within the
-/// first beam_size, and the best others go on. A sentence is over when beam_size are found or
-/// max_length is reached. Returns the n_best by score, the best first; hypotheses that were cut off
+/// first beam_size, and the best others go on. A sentence is over at max_length, or when
+/// beam_size are found and the best one that goes on would, if it ended here, score no better than
+/// the worst of them. Returns the n_best by score, the best first; hypotheses that were cut off
 /// only come in where fewer have ended. Throws as greedy.
 std::vector<std::vector<Hypothesis>> beam_search(const StepFunction& step, std::int64_t sentences,
                                                  const DecodingOptions& options = {});
