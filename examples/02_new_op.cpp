@@ -44,6 +44,7 @@ class QuarterTurn final : public Op {
     if (shape.rank() < 1 || shape.extent(-1) % 2 != 0) {
       throw ShapeError("got " + to_string(shape) + "; expected an even last extent");
     }
+    if (!is_floating(call.input(0).dtype)) throw DtypeError("got whole numbers; expected floats");
     return call.input(0);
   }
 

@@ -1,7 +1,6 @@
 // Lesson 3: a recurrent cell of your own.
 //
-// You write one step. nn::unroll walks it over batches of sequences, and `gradients` goes all the
-// way back through time.
+// You write one step. nn::unroll walks it over batches of sequences; gradients come by themselves.
 #include <cstdio>
 
 #include <unroll/unroll.h>
@@ -47,8 +46,7 @@ struct Model {
   Model(const Scope& scope, std::int64_t width)
       : cell(scope / "cell", 2, width), head(scope / "head", width, 1) {}
 
-  // [time, batch, 2] -> [batch, 1]. `last` is the state after the last step of each sequence;
-  // `outputs` would be those of all steps.
+  // [time, batch, 2] -> [batch, 1]. `last` is the state after the last step of each sequence.
   Variable operator()(const Variable& sequences, const nn::Lengths& lengths) const {
     return head(nn::unroll(cell, sequences, {.lengths = lengths}).last);
   }
@@ -90,9 +88,9 @@ int main() {
   Random random(2);
 
   const auto loss_on = [&](Tape& tape, const Batch& batch) {
-    const Variable sequences = tape.input(batch.sequences.to(parameters.dtype()));
-    return mse_loss(model(sequences, batch.lengths),
-                    tape.input(batch.answers.to(parameters.dtype())));
+    const Variable x = tape.input(batch.sequences.to(parameters.dtype()));
+    const Variable y = tape.input(batch.answers.to(parameters.dtype()));
+    return mse_loss(model(x, batch.lengths), y);
   };
 
   // First the check: the gradient by every parameter, through all steps, against differences.
