@@ -87,8 +87,8 @@ int main() {
   optim::Adam adam(parameters, {.lr = 0.01});
   Random random(2);
   for (int step = 1; step <= 300; ++step) {
-    std::vector<Batch> batches;
-    for (int shard = 0; shard < kShards; ++shard) batches.push_back(make_batch(random, kRows));
+    std::vector<Batch> batches(kShards);
+    for (Batch& batch : batches) batch = make_batch(random, kRows);
 
     auto [loss, grads] = parallel.gradients(parameters, [&](Tape& tape, int shard) {
       const Batch& batch = batches[static_cast<std::size_t>(shard)];
