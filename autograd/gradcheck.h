@@ -1,12 +1,15 @@
 // gradcheck: analytic gradients against central differences in float64.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/parameter.h>
 #include <unroll/autograd/tape.h>
 
@@ -35,11 +38,40 @@ struct GradcheckReport {
 /// Any composition of ops: from variables on one tape to a variable there.
 using Function = std::function<Variable(std::span<const Variable>)>;
 
+/// A function of one to four variables, such as an op, as a Function. Calling the result with
+/// another number of variables throws ValueError.
+template <class F>
+requires(!std::convertible_to<const F&, Function>) Function as_function(const F& f) {
+  return [&f](std::span<const Variable> x) -> Variable {
+    using V = const Variable&;
+    if constexpr (std::is_invocable_r_v<Variable, const F&, V>) {
+      if (x.size() == 1) return f(x[0]);
+    }
+    if constexpr (std::is_invocable_r_v<Variable, const F&, V, V>) {
+      if (x.size() == 2) return f(x[0], x[1]);
+    }
+    if constexpr (std::is_invocable_r_v<Variable, const F&, V, V, V>) {
+      if (x.size() == 3) return f(x[0], x[1], x[2]);
+    }
+    if constexpr (std::is_invocable_r_v<Variable, const F&, V, V, V, V>) {
+      if (x.size() == 4) return f(x[0], x[1], x[2], x[3]);
+    }
+    throw ValueError("gradcheck: the function does not take " + std::to_string(x.size()) +
+                     " variables; expected as many as there are inputs");
+  };
+}
+
 /// Checks the gradient of `f` by every floating element of `inputs`: with a random cotangent c,
 /// d<c, f(x)>/dx against (<c, f(x + eps)> - <c, f(x - eps)>) / (2 eps). Floating inputs must be
 /// float64 (DtypeError); others are passed as they are. `f` must be deterministic.
 GradcheckReport gradcheck(const Function& f, const std::vector<Tensor>& inputs,
                           const GradcheckOptions& options = {});
+
+template <class F>
+requires(!std::convertible_to<const F&, Function>) GradcheckReport
+    gradcheck(const F& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {}) {
+  return gradcheck(as_function(f), inputs, options);
+}
 
 /// The same for the gradients themselves: checks the derivative of <c, df/dx> by x and by c.
 GradcheckReport gradgradcheck(const Function& f, const std::vector<Tensor>& inputs,

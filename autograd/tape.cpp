@@ -30,7 +30,8 @@ const Variable& tape_operand(std::span<const Operand> operands) {
     found = variable;
   }
   if (found == nullptr) {
-    throw StateError("no operand is on a tape; put one there by tape.input(...) or tape.use(...)");
+    throw StateError("no operand is on a tape; put one there by tape.input(...), tape.use(...) or, "
+                     "inside a layer, nn::use_like(x, parameter)");
   }
   return *found;
 }
@@ -111,16 +112,14 @@ Tape& Tape::operator=(Tape&& other) noexcept {
 Variable Tape::input(Tensor value, Location at) {
   const Type type{value.dtype(), value.shape()};
   state_->leaves.push_back(std::move(value));
-  const std::uint32_t index = leaf(*state_, input_op(), type,
-                                   const_cast<void*>(state_->leaves.back().raw()),
-                                   at);
+  const std::uint32_t index =
+      leaf(*state_, input_op(), type, const_cast<void*>(state_->leaves.back().raw()), at);
   return {state_, index, state_->generation};
 }
 
 Variable Tape::use(const Parameter& parameter, Location at) {
-  const Location where = at;
   const std::uint32_t index =
-      blame(where, "Tape::use", [&] { return parameter_node(*state_, parameter, where); });
+      blame(at, "Tape::use", [&] { return parameter_node(*state_, parameter, at); });
   return {state_, index, state_->generation};
 }
 

@@ -8,6 +8,7 @@
 #include <unroll/ops/pointwise.h>
 #include <unroll/tests/autograd/programs.h>
 #include <unroll/tests/support/catch.h>
+#include <unroll/tests/support/samples.h>
 
 using namespace unroll;
 using namespace unroll::testing;
@@ -27,13 +28,17 @@ class Planted final : public Op {
       call.output.as<double>()[i] = x * x;
     }
   }
-  void derive(Derivation& d) const override {
-    rule_(d, 2.0 * d.input(0) * d.cotangent());
-  }
+  void derive(Derivation& d) const override { rule_(d, 2.0 * d.input(0) * d.cotangent()); }
 
  private:
   Rule rule_;
 };
+
+// Registered like any op, so the all-ops test wants samples.
+const Pointwise kCube{"test.cube", [](Expr x) { return x * x * x; },
+                      [](Expr x, Expr, Expr dy) { return 3 * x * x * dy; }};
+const Samples kCubeSamples{
+    "test.cube", [](std::span<const Variable> x) { return kCube(x[0]); }, {{uniform({2, 3})}}};
 
 using D = Derivation;
 using V = const Variable&;
@@ -41,9 +46,8 @@ const Planted kRight("right", [](D& d, V g) { d.add(0, g); });
 const Planted kSign("sign", [](D& d, V g) { d.add(0, -g); });
 const Planted kDouble("double", [](D& d, V g) { d.add(0, 2.0 * g); });
 const Planted kHalf("half", [](D& d, V g) { d.add(0, 0.5 * g); });
-const Planted kTransposed("transposed", [](D& d, V g) {
-  d.add(0, reshape(transpose(g), d.input(0).shape()));
-});
+const Planted kTransposed("transposed",
+                          [](D& d, V g) { d.add(0, reshape(transpose(g), d.input(0).shape())); });
 const Planted kNothing("nothing", [](D&, V) {});
 const Planted kFirstRow("first_row", [](D& d, V g) {
   const std::int64_t rows = g.shape()[0];
@@ -64,9 +68,19 @@ TEST_CASE("right gradients pass", "[gradcheck]") {
   CHECK(report);
   CHECK(report.message.empty());
   CHECK(report.worst < 1e-2);
-  const Function several = [](std::span<const Variable> x) { return matmul(x[0], tanh(x[1])) * x[2]; };
+  const Function several = [](std::span<const Variable> x) {
+    return matmul(x[0], tanh(x[1])) * x[2];
+  };
   CHECK(gradcheck(several, {small({2, 3}, 1), small({3, 2}, 2), small({2}, 3)}));
   CHECK(gradgradcheck(several, {small({2, 3}, 1), small({3, 2}, 2), small({2}, 3)}));
+}
+
+TEST_CASE("an op or a function of variables is checked as it is", "[gradcheck]") {
+  CHECK(gradcheck(kCube, {random_normal({3, 4}, 1)}).ok);
+  const auto product = [](const Variable& x, const Variable& y) { return x * y; };
+  CHECK(gradcheck(product, {random_normal({3, 4}, 1), random_normal({4}, 2)}).ok);
+  CHECK(contains(thrown_message([&] { gradcheck(product, {random_normal({3}, 1)}); }),
+                 "does not take 1 variables"));
 }
 
 TEST_CASE("planted faults are caught with their likely cause", "[gradcheck]") {
@@ -195,7 +209,7 @@ TEST_CASE("large inputs are checked along random directions", "[gradcheck]") {
 
   const ParameterSet parameters = lstm_parameters(8, 8, Dtype::float64);
   const Tensor before = parameters[0].value();
-  CHECK(gradcheck(parameters, [&](Tape& tape) { return lstm_loss(tape, parameters, 3, 2); },
-                  options));
+  CHECK(gradcheck(
+      parameters, [&](Tape& tape) { return lstm_loss(tape, parameters, 3, 2); }, options));
   CHECK(parameters[0].value().identical(before));
 }
