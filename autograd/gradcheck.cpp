@@ -5,13 +5,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/gradcheck_cause.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/random.h>
 
 namespace unroll {
+
+using detail::badness;
+using detail::Comparison;
+using detail::likely_cause;
 
 namespace {
 
@@ -65,64 +69,6 @@ std::vector<Tensor> analytic_gradients(const Functions& f, const std::vector<Ten
   return result;
 }
 
-/// One compared number and what it is compared with.
-struct Comparison {
-  std::size_t input;
-  std::int64_t element;
-  double analytic, numeric;
-};
-
-double badness(const Comparison& c, const GradcheckOptions& options) {
-  const double error = std::abs(c.analytic - c.numeric);
-  // A NaN on either side is a disagreement unless both are NaN.
-  if (std::isnan(error)) return std::isnan(c.analytic) && std::isnan(c.numeric) ? 0 : INFINITY;
-  return error / (options.atol + options.rtol * std::abs(c.numeric));
-}
-
-bool near(double a, double b) { return std::abs(a - b) <= 1e-3 * std::max(1.0, std::abs(b)); }
-
-/// Guesses the mistake from how all analytic values of one input relate to the numeric ones.
-std::string likely_cause(const std::vector<Comparison>& all, std::size_t input,
-                         const Shape& shape) {
-  std::vector<Comparison> own;
-  for (const Comparison& c : all) {
-    if (c.input == input) own.push_back(c);
-  }
-  const bool all_zero = std::ranges::all_of(own, [](const auto& c) { return c.analytic == 0; });
-  if (all_zero) return "no gradient arrives: a missing contribution, or a detached path";
-  std::optional<double> ratio;
-  bool constant_ratio = true;
-  for (const Comparison& c : own) {
-    if (std::abs(c.analytic) < 1e-4 && std::abs(c.numeric) < 1e-4) continue;
-    const double r = c.numeric / c.analytic;
-    if (!ratio) ratio = r;
-    constant_ratio = constant_ratio && std::isfinite(r) && near(r, *ratio);
-  }
-  if (ratio && constant_ratio) {
-    if (near(*ratio, -1)) return "wrong sign";
-    const double whole = std::round(*ratio);
-    if (whole >= 2 && near(*ratio, whole)) {
-      return fmt::format("missing accumulation: the numeric value is {:g} times the analytic one",
-                         whole);
-    }
-    return fmt::format("off by a factor of {:.6g}", 1 / *ratio);
-  }
-  if (shape.rank() == 2 && own.size() == static_cast<std::size_t>(shape.size())) {
-    const auto rows = static_cast<std::size_t>(shape[0]), columns = static_cast<std::size_t>(shape[1]);
-    bool transposed = rows > 1 && columns > 1;
-    for (std::size_t i = 0; i < own.size(); ++i) {
-      // Element i of the [rows, columns] gradient read as if it had been stored transposed.
-      const std::size_t j = i % columns * rows + i / columns;
-      transposed = transposed && near(own[j].analytic, own[i].numeric);
-    }
-    if (transposed) return "transposed";
-  }
-  const bool some_zero = std::ranges::any_of(
-      own, [](const auto& c) { return c.analytic == 0 && std::abs(c.numeric) > 1e-4; });
-  if (some_zero) return "missing accumulation: some elements get no gradient";
-  return "a wrong formula, or a function that is not differentiable here";
-}
-
 /// The output element whose derivative by the given input element is worst.
 std::string worst_output(const Functions& f, const std::vector<Tensor>& inputs,
                          const Comparison& at, const std::vector<Tensor>& outputs,
@@ -145,8 +91,10 @@ std::string worst_output(const Functions& f, const std::vector<Tensor>& inputs,
       const Comparison c{at.input, at.element, analytic, numeric};
       if (badness(c, options) <= worst) continue;
       worst = badness(c, options);
-      text = fmt::format("d output {}[{}] / d input {}[{}] is {:.9g} analytically, {:.9g} "
-                         "numerically", o, k, at.input, at.element, analytic, numeric);
+      text = fmt::format(
+          "d output {}[{}] / d input {}[{}] is {:.9g} analytically, {:.9g} "
+          "numerically",
+          o, k, at.input, at.element, analytic, numeric);
     }
   }
   return text;
@@ -170,8 +118,10 @@ GradcheckReport judge(const std::vector<Comparison>& all, const GradcheckOptions
 void expect_float64(const std::vector<Tensor>& inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].dtype() != Dtype::float32) continue;
-    throw DtypeError(fmt::format("gradcheck: input {} is float32; expected float64, central "
-                                 "differences need its precision", i));
+    throw DtypeError(
+        fmt::format("gradcheck: input {} is float32; expected float64, central "
+                    "differences need its precision",
+                    i));
   }
 }
 
@@ -182,8 +132,10 @@ std::int64_t floating_elements(const std::vector<Tensor>& inputs) {
 }
 
 std::string explain_direction(const Comparison& c) {
-  return fmt::format("gradcheck: along random direction {} the derivative is {:.9g} analytically, "
-                     "{:.9g} numerically", c.element, c.analytic, c.numeric);
+  return fmt::format(
+      "gradcheck: along random direction {} the derivative is {:.9g} analytically, "
+      "{:.9g} numerically",
+      c.element, c.analytic, c.numeric);
 }
 
 /// Along random directions u: <g, u> against the difference of f along u.
@@ -238,14 +190,15 @@ GradcheckReport check(const Functions& f, const std::vector<Tensor>& inputs,
   };
 
   if (floating_elements(inputs) > options.exhaustive_limit) {
-    const auto all = along_directions(
-        options, gradients, [&](const std::vector<Tensor>& direction, double step) {
-          std::vector<Tensor> moved = inputs;
-          for (std::size_t i = 0; i < moved.size(); ++i) {
-            if (is_floating(moved[i].dtype())) move_by(moved[i], direction[i], step);
-          }
-          return loss_at(moved);
-        });
+    const auto all = along_directions(options, gradients,
+                                      [&](const std::vector<Tensor>& direction, double step) {
+                                        std::vector<Tensor> moved = inputs;
+                                        for (std::size_t i = 0; i < moved.size(); ++i) {
+                                          if (is_floating(moved[i].dtype()))
+                                            move_by(moved[i], direction[i], step);
+                                        }
+                                        return loss_at(moved);
+                                      });
     return judge(all, options, explain_direction);
   }
 
@@ -352,10 +305,11 @@ GradcheckReport gradcheck(const ParameterSet& parameters,
       }
     }
     return judge(all, options, [&](const Comparison& c) {
-      return fmt::format("gradcheck: d loss / d {}[{}] is {:.9g} analytically, {:.9g} numerically; "
-                         "likely cause: {}",
-                         parameters[c.input].name(), c.element, c.analytic, c.numeric,
-                         likely_cause(all, c.input, original[c.input].shape()));
+      return fmt::format(
+          "gradcheck: d loss / d {}[{}] is {:.9g} analytically, {:.9g} numerically; "
+          "likely cause: {}",
+          parameters[c.input].name(), c.element, c.analytic, c.numeric,
+          likely_cause(all, c.input, original[c.input].shape()));
     });
   } catch (...) {
     assign(original);
