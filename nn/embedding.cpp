@@ -11,9 +11,9 @@ namespace unroll::nn {
 
 namespace {
 
-Scope::Initializer normal_but_zero_row(std::int32_t row) {
-  return [row](const Shape& shape, std::uint64_t seed) {
-    Tensor result = init::normal()(shape, seed);
+Scope::Initializer with_zero_row(const Scope::Initializer& base, std::int32_t row) {
+  return [base, row](const Shape& shape, std::uint64_t seed) {
+    Tensor result = base(shape, seed).to(Dtype::float64);
     const auto width = static_cast<std::size_t>(shape[1]);
     std::ranges::fill(
         result.mutable_data<double>().subspan(static_cast<std::size_t>(row) * width, width), 0.0);
@@ -30,12 +30,13 @@ Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
     throw ValueError(
         fmt::format("Embedding: padding_idx is {}; expected 0 to {}", *padding_idx, count - 1));
   }
+  const Scope::Initializer& own = options.initializer;
   weight = scope.parameter("weight", {count, width},
-                           padding_idx ? normal_but_zero_row(*padding_idx) : init::normal());
+                           padding_idx ? with_zero_row(own, *padding_idx) : own);
 }
 
 Variable Embedding::operator()(const Variable& ids, Location at) const {
-  const Variable vectors = rows(Operand(weight, at), Operand(ids, at));
+  Variable vectors = rows(Operand(weight, at), Operand(ids, at));
   if (!padding_idx) return vectors;
   const Variable is_token = not_equal(ids, static_cast<double>(*padding_idx));
   const Shape shape = ids.shape();

@@ -15,9 +15,10 @@ namespace unroll::nn {
 struct EmbeddingOptions {
   /// This id stands for no token: its vector is zero and stays zero, for it gets no gradient.
   std::optional<std::int32_t> padding_idx = std::nullopt;
+  Scope::Initializer initializer = init::normal();
 };
 
-/// A table weight [count, width] of vectors, at first standard normal.
+/// A table weight [count, width] of vectors, as in PyTorch at first standard normal.
 struct Embedding {
   Parameter weight;
   std::optional<std::int32_t> padding_idx;
@@ -26,8 +27,7 @@ struct Embedding {
             const EmbeddingOptions& options = {});
 
   /// int32 ids [...] -> [..., width]. An id outside [0, count) throws ValueError when computed.
-  Variable operator()(const Variable& ids,
-                      Location at = Location::current()) const;
+  Variable operator()(const Variable& ids, Location at = Location::current()) const;
 };
 
 }  // namespace unroll::nn

@@ -37,8 +37,7 @@ struct Linear {
   }
 
   /// x [..., in] -> [..., out]
-  Variable operator()(const Variable& x,
-                      Location at = Location::current()) const {
+  Variable operator()(const Variable& x, Location at = Location::current()) const {
     return linear(x, weight, bias, at);
   }
 };

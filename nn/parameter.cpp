@@ -35,7 +35,7 @@ Variable use_like(const Variable& on_tape_of, const Parameter& parameter) {
   if (found != state.node_of_parameter.end()) {
     return {on_tape_of.shared_state(), found->second, state.generation};
   }
-  const Variable leaf = leaf_like(on_tape_of, parameter_op(), parameter.value());
+  Variable leaf = leaf_like(on_tape_of, parameter_op(), parameter.value());
   state.node_of_parameter.emplace(&parameter.value(), leaf.index());
   state.parameters.push_back({parameter, leaf.index(), parameter.version()});
   return leaf;

@@ -8,11 +8,14 @@
 //   output    logits = U tanh(R [output of state'; context; embedded token])
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -117,6 +120,7 @@ class EncoderDecoder {
   Variable embed(const Embedding& embedding, const Variable& ids) const {
     return dropout(embedding(ids), options_.dropout);
   }
+  static EmbeddingOptions target_embedding(const EncoderDecoderOptions& options);
   static std::vector<Cell> make_encoder(const Scope& scope, const EncoderDecoderOptions& options);
   static std::vector<Cell> make_decoder(const Scope& scope, const EncoderDecoderOptions& options);
 
@@ -138,7 +142,7 @@ EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
       source_(scope / "source", options.source_vocabulary, options.embedding,
               {.padding_idx = options.pad}),
       target_(scope / "target", options.target_vocabulary, options.embedding,
-              {.padding_idx = options.pad}),
+              target_embedding(options)),
       encoder_(make_encoder(scope / "encoder", options),
                {.bidirectional = true, .dropout = options.dropout}),
       decoder_(make_decoder(scope / "decoder", options), options.dropout),
@@ -154,6 +158,15 @@ EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
   } else {
     output_.emplace(scope / "output", options.embedding, options.target_vocabulary);
   }
+}
+
+template <RecurrentCell Cell, class Attention>
+EmbeddingOptions EncoderDecoder<Cell, Attention>::target_embedding(
+    const EncoderDecoderOptions& options) {
+  if (!options.tie_output) return {.padding_idx = options.pad};
+  // As output weights, standard normal vectors would begin with logits far from 0.
+  const auto width = static_cast<double>(std::max<std::int64_t>(options.embedding, 1));
+  return {.padding_idx = options.pad, .initializer = init::normal(0, 1 / std::sqrt(width))};
 }
 
 template <RecurrentCell Cell, class Attention>

@@ -102,9 +102,9 @@ Unrolled<StateOf<Cell>> unroll(const Cell& cell, const Variable& inputs,
 
 /// The same with the outputs as a list, for what goes on step by step.
 template <RecurrentCell Cell>
-UnrolledSteps<StateOf<Cell>> unroll_steps(
-    const Cell& cell, const Variable& inputs, const UnrollOptions<StateOf<Cell>>& options = {},
-    Location at = Location::current()) {
+UnrolledSteps<StateOf<Cell>> unroll_steps(const Cell& cell, const Variable& inputs,
+                                          const UnrollOptions<StateOf<Cell>>& options = {},
+                                          Location at = Location::current()) {
   return blame(at, "unroll_steps", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
     return detail::walk(cell, x, options.reverse, options.initial_state);

@@ -1,5 +1,7 @@
 #include <unroll/nn/seq2seq.h>
 
+#include <cmath>
+
 #include <unroll/autograd/gradcheck.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/random.h>
@@ -108,6 +110,19 @@ TEST_CASE("EncoderDecoder: padded source ids have no influence", "[nn]") {
   CHECK(a.item() == b.item());
   const Gradients ga = gradients(a, parameters), gb = gradients(b, parameters);
   for (const auto& p : parameters) CHECK(ga[p].identical(gb[p]));
+}
+
+TEST_CASE("EncoderDecoder: a new model knows nothing, with a tied output layer, too", "[nn]") {
+  for (const bool tied : {false, true}) {
+    nn::ParameterSet parameters(1);
+    auto options = tiny(tied);
+    options.target_vocabulary = 300;
+    options.embedding = options.hidden = 64;
+    const nn::EncoderDecoder<> model(parameters.scope(), options);
+    CHECK(parameters.contains("output.weight") != tied);
+    Tape tape;
+    CHECK(model.loss(tape, kSource, kTarget).item() == Approx(std::log(300)).epsilon(0.1));
+  }
 }
 
 TEST_CASE("EncoderDecoder: dropout is active while training only", "[nn]") {
