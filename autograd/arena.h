@@ -21,14 +21,14 @@ class AlignedBlock {
  public:
   AlignedBlock() = default;
   explicit AlignedBlock(std::size_t bytes)
-      : memory_(static_cast<std::byte*>(::operator new(bytes, std::align_val_t{kAlignment}))),
+      : memory_(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{kAlignment}))),
         bytes_(bytes) {}
   std::byte* data() const { return memory_.get(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{kAlignment}); }
   };
   std::unique_ptr<std::byte, Free> memory_;
   std::size_t bytes_ = 0;

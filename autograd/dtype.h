@@ -15,9 +15,12 @@ enum class Dtype : std::uint8_t { float32, float64, int32, bool_ };
 constexpr std::size_t size_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::float32:
-    case Dtype::int32: return 4;
-    case Dtype::float64: return 8;
-    case Dtype::bool_: return 1;
+    case Dtype::int32:
+      return 4;
+    case Dtype::float64:
+      return 8;
+    case Dtype::bool_:
+      return 1;
   }
   return 0;
 }
@@ -25,10 +28,14 @@ constexpr std::size_t size_of(Dtype dtype) {
 /// "float32", "float64", "int32" or "bool".
 constexpr std::string_view name_of(Dtype dtype) {
   switch (dtype) {
-    case Dtype::float32: return "float32";
-    case Dtype::float64: return "float64";
-    case Dtype::int32: return "int32";
-    case Dtype::bool_: return "bool";
+    case Dtype::float32:
+      return "float32";
+    case Dtype::float64:
+      return "float64";
+    case Dtype::int32:
+      return "int32";
+    case Dtype::bool_:
+      return "bool";
   }
   return "?";
 }
@@ -40,7 +47,7 @@ constexpr bool is_floating(Dtype dtype) {
 /// The C++ types a tensor can hold.
 template <class T>
 concept Element = std::is_same_v<T, float> || std::is_same_v<T, double> ||
-                  std::is_same_v<T, std::int32_t> || std::is_same_v<T, bool>;
+    std::is_same_v<T, std::int32_t> || std::is_same_v<T, bool>;
 
 /// The Dtype of a C++ element type.
 template <Element T>

@@ -35,9 +35,8 @@ void run(const TapeState& state, const Node& node, std::span<const std::uint32_t
          void* output, bool accumulate) {
   std::array<ConstView, 8> few;
   std::vector<ConstView> many(inputs.size() > few.size() ? inputs.size() : 0);
-  const std::span<ConstView> views = many.empty()
-                                         ? std::span<ConstView>(few.data(), inputs.size())
-                                         : std::span<ConstView>(many);
+  const std::span<ConstView> views =
+      many.empty() ? std::span<ConstView>(few.data(), inputs.size()) : std::span<ConstView>(many);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     views[i] = {state.values[inputs[i]], &state.nodes[inputs[i]].type};
   }
@@ -54,9 +53,8 @@ void place_output(TapeState& state, Schedule& schedule, Schedule::Step& step, st
   } else if (step.alias) {
     state.values[step.node] = static_cast<std::byte*>(state.values[owner.node]) + step.offset;
   } else if (state.values[owner.node] == nullptr) {
-    state.values[owner.node] = owner.keep
-                                   ? state.kept.allocate(state.nodes[owner.node].type.bytes())
-                                   : work + owner.place;
+    state.values[owner.node] =
+        owner.keep ? state.kept.allocate(state.nodes[owner.node].type.bytes()) : work + owner.place;
   }
 }
 
@@ -80,8 +78,7 @@ void execute(TapeState& state, Schedule& schedule) {
       inputs = rest;
     }
     // Indices are checked only now that their values are known.
-    blame(node.where, node.op->name(),
-          [&] { run(state, node, inputs, output, step.accumulate); });
+    blame(node.where, node.op->name(), [&] { run(state, node, inputs, output, step.accumulate); });
   }
 }
 
@@ -89,8 +86,8 @@ void execute(TapeState& state, Schedule& schedule) {
 void drop_temporaries(TapeState& state, const Schedule& schedule, bool failed) {
   for (const Schedule::Step& step : schedule.steps) {
     const bool outside_alias = step.alias && schedule.steps[step.owner].node == step.node;
-    const bool stays = step.keep || outside_alias ||
-                       (step.alias && schedule.steps[step.owner].keep);
+    const bool stays =
+        step.keep || outside_alias || (step.alias && schedule.steps[step.owner].keep);
     if (failed || !stays) state.values[step.node] = nullptr;
   }
 }

@@ -75,8 +75,8 @@ SparseRows coalesced(const SparseRows& sparse) {
     }
   }
   const std::int64_t width = sparse.rows.shape().rank() == 2 ? sparse.rows.shape()[1] : 0;
-  result.rows = Tensor(Shape{static_cast<std::int64_t>(result.ids.size()), width},
-                       sparse.rows.dtype());
+  result.rows =
+      Tensor(Shape{static_cast<std::int64_t>(result.ids.size()), width}, sparse.rows.dtype());
   visit_floats(result.rows, [&]<class T>(std::span<T> out) {
     const T* in = sparse.rows.data<T>().data();
     const auto n = static_cast<std::size_t>(width);

@@ -43,8 +43,10 @@ const Variable& checked(const Operand& loss) {
   if (loss.variable() == nullptr) throw StateError("the loss is not on a tape");
   const Type type = loss.variable()->type();
   if (type.shape.size() != 1) {
-    throw ShapeError(fmt::format("the loss has shape {}; expected one element, reduce it by sum "
-                                 "or mean", to_string(type.shape)));
+    throw ShapeError(
+        fmt::format("the loss has shape {}; expected one element, reduce it by sum "
+                    "or mean",
+                    to_string(type.shape)));
   }
   if (!is_floating(type.dtype)) {
     throw DtypeError(
@@ -69,8 +71,8 @@ std::vector<std::uint32_t> indices_of(std::span<const Variable> variables,
 Variable one(const Variable& loss) { return constant_like(loss, 1, loss.dtype(), loss.shape()); }
 
 /// vector_jacobian_product without undoing and naming the caller.
-std::vector<Variable> sweep(std::span<const Variable> outputs,
-                            std::span<const Variable> cotangents, std::span<const Variable> wrt) {
+std::vector<Variable> sweep(std::span<const Variable> outputs, std::span<const Variable> cotangents,
+                            std::span<const Variable> wrt) {
   if (wrt.empty()) return {};
   TapeState& state = outputs.front().state();
   const auto out = indices_of(outputs, state), seeds = indices_of(cotangents, state);
@@ -116,9 +118,8 @@ Plan plan_of(const Variable& loss, const std::vector<std::uint32_t>& leaves) {
   Plan plan{{loss.index()}, {}};
   for (std::size_t k = 0; k < leaves.size(); ++k) {
     std::vector<std::uint32_t> nodes = reverse.contributions(k);
-    const bool sparse = std::ranges::all_of(nodes, [&](std::uint32_t node) {
-      return state.nodes[node].op->traits().row_sparse;
-    });
+    const bool sparse = std::ranges::all_of(
+        nodes, [&](std::uint32_t node) { return state.nodes[node].op->traits().row_sparse; });
     if (!sparse) nodes = {reverse.total(k)};
     for (const std::uint32_t node : nodes) {
       if (sparse) {
@@ -137,12 +138,13 @@ Plan plan_of(const Variable& loss, const std::vector<std::uint32_t>& leaves) {
 
 std::vector<Variable> vector_jacobian_product(std::span<const Variable> outputs,
                                               std::span<const Variable> cotangents,
-                                              std::span<const Variable> wrt,
-                                              Location at) {
+                                              std::span<const Variable> wrt, Location at) {
   return blame(at, "vector_jacobian_product", [&] {
     if (outputs.empty() || outputs.size() != cotangents.size()) {
-      throw ValueError(fmt::format("got {} outputs and {} cotangents; expected as many, at least "
-                                   "one", outputs.size(), cotangents.size()));
+      throw ValueError(
+          fmt::format("got {} outputs and {} cotangents; expected as many, at least "
+                      "one",
+                      outputs.size(), cotangents.size()));
     }
     return all_or_nothing(outputs.front().state(), [&] { return sweep(outputs, cotangents, wrt); });
   });
@@ -158,10 +160,10 @@ std::vector<Variable> gradients(const Operand& loss, std::span<const Variable> w
       for (std::size_t k = 0; k < wrt.size(); ++k) {
         if (result[k].defined()) continue;
         const Node& node = state.nodes[wrt[k].index()];
-        throw StateError(fmt::format(
-            "the loss does not depend on variable {} ({} {}, recorded at {}) through "
-            "differentiable ops",
-            k, node.op->name(), to_string(node.type), to_string(node.where)));
+        throw StateError(
+            fmt::format("the loss does not depend on variable {} ({} {}, recorded at {}) through "
+                        "differentiable ops",
+                        k, node.op->name(), to_string(node.type), to_string(node.where)));
       }
       return result;
     });
@@ -193,8 +195,7 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
       if (plan.found[k].empty()) continue;
       const std::uint32_t node = plan.found[k].front();
       if (state.nodes[node].op->traits().row_sparse) {
-        result.set(positions[k],
-                   {std::nullopt, joined_rows(root.shared_state(), plan.found[k])});
+        result.set(positions[k], {std::nullopt, joined_rows(root.shared_state(), plan.found[k])});
       } else {
         const Variable gradient(root.shared_state(), node, state.generation);
         result.set(positions[k], {gradient.value(), {}});

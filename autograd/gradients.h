@@ -60,9 +60,10 @@ inline std::vector<Variable> gradients(const Operand& loss, std::initializer_lis
 /// outputs of any shape. An output that does not depend on w contributes nothing; if none does,
 /// the result is an undefined Variable. Throws ValueError unless there is one cotangent for each
 /// output, ShapeError unless it has the output's type.
-std::vector<Variable> vector_jacobian_product(
-    std::span<const Variable> outputs, std::span<const Variable> cotangents,
-    std::span<const Variable> wrt, Location at = Location::current());
+std::vector<Variable> vector_jacobian_product(std::span<const Variable> outputs,
+                                              std::span<const Variable> cotangents,
+                                              std::span<const Variable> wrt,
+                                              Location at = Location::current());
 
 /// For a rule that is easiest to write through other ops: `rewritten` equals the node's output and
 /// was recorded on stand-in inputs from tape position `first` on; adds its derivatives.

@@ -30,10 +30,14 @@ class Constant final : public Op {
       std::fill_n(out, call.output.size(), static_cast<T>(number));
     };
     switch (call.output.dtype()) {
-      case Dtype::float32: return fill(call.output.as<float>());
-      case Dtype::float64: return fill(call.output.as<double>());
-      case Dtype::int32: return fill(call.output.as<std::int32_t>());
-      case Dtype::bool_: return fill(call.output.as<bool>());
+      case Dtype::float32:
+        return fill(call.output.as<float>());
+      case Dtype::float64:
+        return fill(call.output.as<double>());
+      case Dtype::int32:
+        return fill(call.output.as<std::int32_t>());
+      case Dtype::bool_:
+        return fill(call.output.as<bool>());
     }
   }
   void derive(Derivation&) const override {}

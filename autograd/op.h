@@ -35,8 +35,8 @@ class Attributes {
   Attributes() = default;
   explicit Attributes(const std::byte* bytes) : bytes_(bytes) {}
   template <class T>
-    requires std::is_trivially_copyable_v<T>
-  T as() const {
+  requires std::is_trivially_copyable_v<T> T as()
+  const {
     T result;
     std::memcpy(&result, bytes_, sizeof(T));
     return result;
@@ -123,7 +123,7 @@ class Op {
   /// The default throws StateError: not differentiable.
   virtual void derive(Derivation& d) const;
 
-  /// Bytes of attributes, for printing and comparing nodes.
+  /// Bytes of the attributes that have to be recorded with the op.
   virtual std::size_t attribute_bytes() const { return 0; }
 
  private:

@@ -46,7 +46,8 @@ Parallel::Parallel(ParallelOptions options) : impl_(std::make_unique<Impl>()) {
   if (options.shards < 1 || options.threads < 0) {
     throw ValueError(fmt::format(
         "Parallel: got {} shards and {} threads; expected at least 1 shard, and 0 (all) or more "
-        "threads", options.shards, options.threads));
+        "threads",
+        options.shards, options.threads));
   }
   impl_->options = options;
   for (int i = 0; i < options.shards; ++i) impl_->tapes.emplace_back(options.tape);

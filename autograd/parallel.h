@@ -13,9 +13,9 @@
 namespace unroll {
 
 struct ParallelOptions {
-  int shards = 8;          ///< fixed: part of what the result is, unlike the thread count
-  int threads = 0;         ///< 0: as many as the machine has
-  TapeOptions tape{};      ///< of every shard; the seed differs from shard to shard
+  int shards = 8;      ///< fixed: part of what the result is, unlike the thread count
+  int threads = 0;     ///< 0: as many as the machine has
+  TapeOptions tape{};  ///< of every shard; the seed differs from shard to shard
 };
 
 /// A loss and its gradients.

@@ -12,8 +12,8 @@ namespace unroll {
 
 void Parameter::assign(Tensor value) const {
   if (value.dtype() != dtype()) {
-    throw DtypeError(fmt::format("Parameter::assign: {} is {}; got {}", name(),
-                                 name_of(dtype()), name_of(value.dtype())));
+    throw DtypeError(fmt::format("Parameter::assign: {} is {}; got {}", name(), name_of(dtype()),
+                                 name_of(value.dtype())));
   }
   if (value.shape() != shape()) {
     throw ShapeError(fmt::format("Parameter::assign: {} has shape {}; got {}", name(),
@@ -28,7 +28,8 @@ Scope ParameterSet::scope(std::string name) { return {*this, std::move(name)}; }
 Parameter ParameterSet::create(std::string name, const Tensor& value) {
   if (name.empty()) throw ValueError("ParameterSet::create: the name is empty");
   if (contains(name)) {
-    throw ValueError(fmt::format("ParameterSet::create: {} exists already; names are unique", name));
+    throw ValueError(
+        fmt::format("ParameterSet::create: {} exists already; names are unique", name));
   }
   Parameter parameter;
   parameter.data_ = std::make_shared<Parameter::Data>();
@@ -42,8 +43,8 @@ bool ParameterSet::contains(std::string_view name) const {
 }
 
 const Parameter& ParameterSet::at(std::string_view name) const {
-  const auto found = std::ranges::find_if(
-      parameters_, [&](const Parameter& p) { return p.name() == name; });
+  const auto found =
+      std::ranges::find_if(parameters_, [&](const Parameter& p) { return p.name() == name; });
   if (found != parameters_.end()) return *found;
   std::string names;
   for (const Parameter& p : parameters_) names += (names.empty() ? "" : ", ") + p.name();
@@ -58,8 +59,8 @@ std::int64_t ParameterSet::elements() const {
 
 void ParameterSet::to(Dtype dtype) {
   if (!is_floating(dtype)) {
-    throw DtypeError(fmt::format("ParameterSet::to: got {}; expected float32 or float64",
-                                 name_of(dtype)));
+    throw DtypeError(
+        fmt::format("ParameterSet::to: got {}; expected float32 or float64", name_of(dtype)));
   }
   dtype_ = dtype;
   for (const Parameter& p : parameters_) {

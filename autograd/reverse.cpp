@@ -106,9 +106,7 @@ std::uint32_t Reverse::total(std::size_t k) {
 
 }  // namespace detail
 
-std::size_t Derivation::input_count() const {
-  return reverse_.state().nodes[node_].input_count;
-}
+std::size_t Derivation::input_count() const { return reverse_.state().nodes[node_].input_count; }
 
 bool Derivation::wanted(std::size_t i) const {
   const TapeState& state = reverse_.state();
@@ -136,10 +134,10 @@ void Derivation::add(std::size_t i, const Variable& contribution) {
   const Type expected = input(i).type(), got = contribution.type();
   if (!(expected == got)) {
     const Node& node = reverse_.state().nodes[node_];
-    throw ShapeError(fmt::format("{}: derivative of {}: the contribution to input {} is {}; "
-                                 "expected {}",
-                                 to_string(node.where), node.op->name(), i, to_string(got),
-                                 to_string(expected)));
+    throw ShapeError(fmt::format(
+        "{}: derivative of {}: the contribution to input {} is {}; "
+        "expected {}",
+        to_string(node.where), node.op->name(), i, to_string(got), to_string(expected)));
   }
   const TapeState& state = reverse_.state();
   reverse_.add(state.inputs_of(state.nodes[node_])[i], contribution.index());

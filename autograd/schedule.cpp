@@ -55,8 +55,8 @@ Schedule make_schedule(TapeState& state, std::span<const std::uint32_t> roots, K
       const std::uint32_t producer = state.step_of[input];
       if (producer != TapeState::kNone) ++schedule.steps[producer].uses;
     }
-    const std::int64_t offset = node.op->alias_offset(signature_of(state, node, scratch),
-                                                      node.type);
+    const std::int64_t offset =
+        node.op->alias_offset(signature_of(state, node, scratch), node.type);
     if (offset < 0) continue;
     step.alias = true;
     step.offset = offset;

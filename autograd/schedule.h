@@ -18,13 +18,13 @@ struct Schedule {
     /// Aliases: bytes from the owner's memory on; from its base on, if it owns itself (the base is
     /// a value from outside this run).
     std::int64_t offset = 0;
-    bool alias = false;           ///< nothing to run
-    bool accumulate = false;      ///< add to the owner's memory
-    bool folded = false;          ///< an operand written straight into the accumulate step `owner`
-    bool keep = false;            ///< the value outlives the run
-    std::uint32_t uses = 0;       ///< how often later steps read it
-    std::uint32_t last_use = 0;   ///< the last step that reads or writes its memory (owners)
-    std::int64_t place = -1;      ///< offset in the work memory (owners that are not kept)
+    bool alias = false;          ///< nothing to run
+    bool accumulate = false;     ///< add to the owner's memory
+    bool folded = false;         ///< an operand written straight into the accumulate step `owner`
+    bool keep = false;           ///< the value outlives the run
+    std::uint32_t uses = 0;      ///< how often later steps read it
+    std::uint32_t last_use = 0;  ///< the last step that reads or writes its memory (owners)
+    std::int64_t place = -1;     ///< offset in the work memory (owners that are not kept)
   };
   std::vector<Step> steps;
   std::size_t work_bytes = 0;

@@ -20,20 +20,19 @@ Shape::Shape(std::initializer_list<std::int64_t> extents)
 
 Shape::Shape(std::span<const std::int64_t> extents) {
   if (extents.size() > kMaxRank) {
-    throw ShapeError(fmt::format("Shape: got {} axes; at most {} are supported", extents.size(),
-                                 kMaxRank));
+    throw ShapeError(
+        fmt::format("Shape: got {} axes; at most {} are supported", extents.size(), kMaxRank));
   }
   std::int64_t nonzero_product = 1;
   for (const std::int64_t extent : extents) {
     if (extent < 0) {
-      throw ShapeError(
-          fmt::format("Shape: extents [{}] hold a negative one; expected >= 0",
-                      fmt::join(extents, ", ")));
+      throw ShapeError(fmt::format("Shape: extents [{}] hold a negative one; expected >= 0",
+                                   fmt::join(extents, ", ")));
     }
     if (extent == 0) continue;
     if (extent > kMaxElements / nonzero_product) {
-      throw ShapeError(fmt::format("Shape: [{}] has more than 2^48 elements",
-                                   fmt::join(extents, ", ")));
+      throw ShapeError(
+          fmt::format("Shape: [{}] has more than 2^48 elements", fmt::join(extents, ", ")));
     }
     nonzero_product *= extent;
   }
@@ -77,8 +76,7 @@ Shape Shape::inserted(int axis, std::int64_t extent) const {
   std::copy(extents_.begin(), extents_.begin() + axis, extents.begin());
   extents[static_cast<std::size_t>(axis)] = extent;
   std::copy(extents_.begin() + axis, extents_.begin() + rank_, extents.begin() + axis + 1);
-  return Shape(
-      std::span<const std::int64_t>(extents.data(), static_cast<std::size_t>(rank_) + 1));
+  return Shape(std::span<const std::int64_t>(extents.data(), static_cast<std::size_t>(rank_) + 1));
 }
 
 bool Shape::operator==(const Shape& other) const {
@@ -111,7 +109,8 @@ Shape broadcast(const Shape& a, const Shape& b) {
     const std::int64_t n = axis < offset ? 1 : shorter[axis - offset];
     extents[static_cast<std::size_t>(axis)] = m == 1 ? n : m;
   }
-  return Shape(std::span<const std::int64_t>(extents.data(), static_cast<std::size_t>(longer.rank())));
+  return Shape(
+      std::span<const std::int64_t>(extents.data(), static_cast<std::size_t>(longer.rank())));
 }
 
 std::array<std::int64_t, Shape::kMaxRank> row_major_strides(const Shape& shape) {

@@ -24,14 +24,16 @@ const Variable& tape_operand(std::span<const Operand> operands) {
     if (variable == nullptr) continue;
     variable->state();  // throws when stale
     if (found != nullptr && found->shared_state() != variable->shared_state()) {
-      throw StateError("operands are on different tapes; carry a value over by "
-                       "tape.input(x.value())");
+      throw StateError(
+          "operands are on different tapes; carry a value over by "
+          "tape.input(x.value())");
     }
     found = variable;
   }
   if (found == nullptr) {
-    throw StateError("no operand is on a tape; put one there by tape.input(...), tape.use(...) or, "
-                     "inside a layer, nn::use_like(x, parameter)");
+    throw StateError(
+        "no operand is on a tape; put one there by tape.input(...), tape.use(...) or, "
+        "inside a layer, nn::use_like(x, parameter)");
   }
   return *found;
 }
@@ -170,6 +172,10 @@ Variable record_bytes(const Op& op, std::span<const Operand> operands,
 
 std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::uint32_t> inputs,
                           std::span<const std::byte> attributes, const Location& where) {
+  if (attributes.size() != op.attribute_bytes()) {
+    throw ValueError(fmt::format("{} bytes of attributes were recorded with it; it takes {}",
+                                 attributes.size(), op.attribute_bytes()));
+  }
   std::array<const Type*, 8> few{};
   std::vector<const Type*> many(inputs.size() > few.size() ? inputs.size() : 0);
   const std::span<const Type*> types = many.empty()
@@ -183,8 +189,8 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
   node.first_input = static_cast<std::uint32_t>(state.inputs.size());
   node.input_count = static_cast<std::uint32_t>(inputs.size());
   node.attributes = static_cast<std::uint32_t>(state.attributes.size());
-  node.differentiable = state.no_gradient_depth == 0 && is_floating(node.type.dtype) &&
-                        &op != &detach_op();
+  node.differentiable =
+      state.no_gradient_depth == 0 && is_floating(node.type.dtype) && &op != &detach_op();
   node.where = state.rule_location != nullptr ? *state.rule_location : where;
 
   const auto index = static_cast<std::uint32_t>(state.nodes.size());
@@ -209,8 +215,7 @@ Variable on_tape(const Operand& x, const Operand& beside, std::string_view op) {
   });
 }
 
-Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype,
-                       const Shape& shape) {
+Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype, const Shape& shape) {
   TapeState& state = on_tape_of.state();
   const Location where = state.nodes[on_tape_of.index()].where;
   const std::uint32_t index = constant_node(state, number, {dtype, shape}, where);

@@ -35,7 +35,6 @@ struct TapeOptions {
 /// operands.
 class Tape {
  public:
-
   explicit Tape(TapeOptions options = {});
   ~Tape();
   Tape(Tape&&) noexcept = default;
@@ -95,13 +94,15 @@ inline Variable record(const Op& op, std::initializer_list<Operand> inputs) {
   return record_bytes(op, std::span<const Operand>(inputs.begin(), inputs.size()), {});
 }
 template <class A>
-  requires std::is_trivially_copyable_v<A>
-Variable record(const Op& op, std::span<const Operand> inputs, const A& attributes) {
+requires std::is_trivially_copyable_v<A> Variable record(const Op& op,
+                                                         std::span<const Operand> inputs,
+                                                         const A& attributes) {
   return record_bytes(op, inputs, std::as_bytes(std::span<const A, 1>(&attributes, 1)));
 }
 template <class A>
-  requires std::is_trivially_copyable_v<A>
-Variable record(const Op& op, std::initializer_list<Operand> inputs, const A& attributes) {
+requires std::is_trivially_copyable_v<A> Variable record(const Op& op,
+                                                         std::initializer_list<Operand> inputs,
+                                                         const A& attributes) {
   return record(op, std::span<const Operand>(inputs.begin(), inputs.size()), attributes);
 }
 
@@ -121,10 +122,8 @@ std::uint64_t next_random_key(const Variable& on_tape_of);
 
 /// Computes several values in one run. Only they are kept; what was computed on the way is
 /// released, and computed again should somebody ask for it.
-void evaluate(std::span<const Variable> roots,
-              Location at = Location::current());
-inline void evaluate(std::initializer_list<Variable> roots,
-                     Location at = Location::current()) {
+void evaluate(std::span<const Variable> roots, Location at = Location::current());
+inline void evaluate(std::initializer_list<Variable> roots, Location at = Location::current()) {
   evaluate(std::span<const Variable>(roots.begin(), roots.size()), at);
 }
 

@@ -76,8 +76,7 @@ struct TapeState {
 };
 
 /// A shape-rule view of a recorded node; `scratch` holds the pointers.
-Signature signature_of(const TapeState& state, const Node& node,
-                       std::vector<const Type*>& scratch);
+Signature signature_of(const TapeState& state, const Node& node, std::vector<const Type*>& scratch);
 
 /// Runs `f`; if it throws, what it recorded is forgotten.
 template <class F>

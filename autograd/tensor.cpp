@@ -18,21 +18,25 @@ namespace {
 
 std::shared_ptr<std::byte[]> allocate(std::size_t bytes) {
   // Whole cache lines, so that a vector load at the end of a buffer stays inside it.
-  const std::size_t padded = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment *
-                             kAlignment;
+  const std::size_t padded =
+      (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   constexpr std::align_val_t alignment{kAlignment};
   auto* memory = static_cast<std::byte*>(::operator new(padded, alignment));
-  return {memory, [](std::byte* p) { ::operator delete(p, std::align_val_t{kAlignment}); }};
+  return {memory, [](std::byte* p) { ::operator delete (p, std::align_val_t{kAlignment}); }};
 }
 
 /// Calls `f` with a null pointer of the element type of `dtype`.
 template <class F>
 decltype(auto) with_element(Dtype dtype, F f) {
   switch (dtype) {
-    case Dtype::float32: return f(static_cast<float*>(nullptr));
-    case Dtype::float64: return f(static_cast<double*>(nullptr));
-    case Dtype::int32: return f(static_cast<std::int32_t*>(nullptr));
-    case Dtype::bool_: break;
+    case Dtype::float32:
+      return f(static_cast<float*>(nullptr));
+    case Dtype::float64:
+      return f(static_cast<double*>(nullptr));
+    case Dtype::int32:
+      return f(static_cast<std::int32_t*>(nullptr));
+    case Dtype::bool_:
+      break;
   }
   return f(static_cast<bool*>(nullptr));
 }
@@ -50,8 +54,8 @@ To converted(From value) {
 
 void expect_dtype(Dtype actual, Dtype asked) {
   if (actual != asked) {
-    throw DtypeError(fmt::format("Tensor::data: the tensor holds {}; asked for {}",
-                                 name_of(actual), name_of(asked)));
+    throw DtypeError(fmt::format("Tensor::data: the tensor holds {}; asked for {}", name_of(actual),
+                                 name_of(asked)));
   }
 }
 
@@ -132,8 +136,8 @@ double Tensor::item() const {
 
 double Tensor::at(std::int64_t index) const {
   if (index < 0 || index >= size()) {
-    throw ValueError(fmt::format("Tensor::at: index {} is outside shape {}", index,
-                                 to_string(shape_)));
+    throw ValueError(
+        fmt::format("Tensor::at: index {} is outside shape {}", index, to_string(shape_)));
   }
   return with_element(dtype_, [&]<class T>(T*) {
     return static_cast<double>(data<T>()[static_cast<std::size_t>(index)]);
@@ -142,8 +146,8 @@ double Tensor::at(std::int64_t index) const {
 
 Tensor Tensor::reshaped(const Shape& shape) const {
   if (shape.size() != size()) {
-    throw ShapeError(fmt::format("Tensor::reshaped: {} cannot take the shape {}",
-                                 to_string(shape_), to_string(shape)));
+    throw ShapeError(fmt::format("Tensor::reshaped: {} cannot take the shape {}", to_string(shape_),
+                                 to_string(shape)));
   }
   Tensor result = *this;
   result.shape_ = shape;
@@ -155,8 +159,7 @@ Tensor Tensor::to(Dtype dtype) const {
   Tensor result = uninitialized(shape_, dtype);
   with_element(dtype_, [&]<class From>(From*) {
     with_element(dtype, [&]<class To>(To*) {
-      std::ranges::transform(data<From>(), result.mutable_data<To>().begin(),
-                             converted<To, From>);
+      std::ranges::transform(data<From>(), result.mutable_data<To>().begin(), converted<To, From>);
     });
   });
   return result;

@@ -32,8 +32,7 @@ class Tensor {
   Tensor(const Shape& shape, std::initializer_list<T> values)
       : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
   template <Element T>
-    requires(!std::is_same_v<T, bool>)
-  Tensor(const Shape& shape, const std::vector<T>& values)
+  requires(!std::is_same_v<T, bool>) Tensor(const Shape& shape, const std::vector<T>& values)
       : Tensor(shape, std::span<const T>(values)) {}
 
   /// Memory that the caller promises to write before reading.

@@ -21,8 +21,9 @@ TapeState& Variable::state() const {
   }
   if (state_->closed) throw StateError("the variable's tape no longer exists");
   if (state_->generation != generation_) {
-    throw StateError("the variable was recorded before the last Tape::reset; carry its value() "
-                     "into the next pass by tape.input(...)");
+    throw StateError(
+        "the variable was recorded before the last Tape::reset; carry its value() "
+        "into the next pass by tape.input(...)");
   }
   return *state_;
 }

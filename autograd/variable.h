@@ -35,9 +35,7 @@ class Variable {
   /// until it is reset. Throws StateError when stale, NumericError never: NaN is a value.
   Tensor value(Location at = Location::current()) const;
   /// The only element as a double; ShapeError if there is more than one.
-  double item(Location at = Location::current()) const {
-    return value(at).item();
-  }
+  double item(Location at = Location::current()) const { return value(at).item(); }
 
   /// The position on the tape.
   std::uint32_t index() const { return index_; }

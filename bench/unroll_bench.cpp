@@ -75,8 +75,7 @@ struct ComposedLstm {
     Variable h = tape.constant(0, Dtype::float32, {batch, hidden}), c = h;
     std::vector<Variable> outputs;
     for (std::int64_t t = 0; t < steps; ++t) {
-      const Variable gates =
-          affine(select(x, 0, t), input_weight, bias) + matmul(h, hidden_weight);
+      const Variable gates = affine(select(x, 0, t), input_weight, bias) + matmul(h, hidden_weight);
       const std::vector<Variable> gate = split(gates, 4, 1);
       c = sigmoid(gate[0]) * c + sigmoid(gate[1]) * tanh(gate[2]);
       h = sigmoid(gate[3]) * tanh(c);
@@ -144,9 +143,9 @@ void pointwise_gelu(benchmark::State& state) {
     evaluate({y});
     benchmark::DoNotOptimize(y.index());
   }
-  state.counters["per_element"] =
-      benchmark::Counter(static_cast<double>(state.range(0)),
-                         benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  state.counters["per_element"] = benchmark::Counter(
+      static_cast<double>(state.range(0)),
+      benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(pointwise_gelu)->Arg(64)->Arg(4096)->Arg(1 << 18)->Unit(benchmark::kMicrosecond);
 

@@ -41,10 +41,11 @@ class Affine final : public Op {
     const bool ranks = x.shape.rank() == 2 && w.shape.rank() == 2 && b.shape.rank() == 1;
     if (!ranks || x.shape[1] != w.shape[transposed ? 1 : 0] ||
         b.shape[0] != w.shape[transposed ? 0 : 1]) {
-      throw ShapeError(fmt::format("x, W and b have shapes {}, {}{} and {}; expected [..., i], "
-                                   "[i, o] and [o]",
-                                   to_string(x.shape), to_string(w.shape),
-                                   transposed ? " transposed" : "", to_string(b.shape)));
+      throw ShapeError(
+          fmt::format("x, W and b have shapes {}, {}{} and {}; expected [..., i], "
+                      "[i, o] and [o]",
+                      to_string(x.shape), to_string(w.shape), transposed ? " transposed" : "",
+                      to_string(b.shape)));
     }
     return {x.dtype, Shape{x.shape[0], b.shape[0]}};
   }
@@ -80,7 +81,8 @@ class Affine final : public Op {
         std::copy_n(bias, y[1], row);
       }
     }
-    const GemmShape shape{y[0], y[1], x[1], false, call.attributes.as<AffineAttributes>().transposed};
+    const GemmShape shape{y[0], y[1], x[1], false,
+                          call.attributes.as<AffineAttributes>().transposed};
     gemm(shape, call.input(0).as<T>(), call.input(1).as<T>(), out, true);
   }
 };
@@ -92,13 +94,14 @@ const Affine kAffine;
 Variable affine(const Operand& x, const Operand& w, const Operand& b) {
   const Shape shape = x.shape();
   Variable plain;
-  const bool transposed = w.variable() != nullptr && is_transpose_of_last_axes(*w.variable(), plain);
+  const bool transposed =
+      w.variable() != nullptr && is_transpose_of_last_axes(*w.variable(), plain);
   const Operand weight = transposed ? w.with(plain) : w;
   const AffineAttributes attributes{transposed};
   if (shape.rank() == 2) return record(kAffine, {x, weight, b}, attributes);
   if (shape.rank() == 0) {
-    throw ShapeError(fmt::format("{}: affine: x is a scalar; expected [..., i]",
-                                 to_string(x.where())));
+    throw ShapeError(
+        fmt::format("{}: affine: x is a scalar; expected [..., i]", to_string(x.where())));
   }
   const int last = shape.rank() - 1;
   return all_or_nothing(tape_of(x, weight, "affine"), [&] {

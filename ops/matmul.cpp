@@ -133,13 +133,14 @@ Variable matmul_with_vector(const Operand& a, const Operand& b) {
 Variable matmul(const Operand& a, const Operand& b) {
   const Shape shape_a = a.shape(), shape_b = b.shape();
   if (shape_a.rank() == 0 || shape_b.rank() == 0) {
-    throw ShapeError(fmt::format("{}: matmul: operands have shapes {} and {}; expected at least "
-                                 "one axis each", to_string(a.where()), to_string(shape_a),
-                                 to_string(shape_b)));
+    throw ShapeError(
+        fmt::format("{}: matmul: operands have shapes {} and {}; expected at least "
+                    "one axis each",
+                    to_string(a.where()), to_string(shape_a), to_string(shape_b)));
   }
   if (shape_a.extent(-1) != shape_b.extent(shape_b.rank() == 1 ? 0 : -2)) {
-    throw ShapeError(fmt::format("{}: matmul: inner extents differ: {} x {}",
-                                 to_string(a.where()), to_string(shape_a), to_string(shape_b)));
+    throw ShapeError(fmt::format("{}: matmul: inner extents differ: {} x {}", to_string(a.where()),
+                                 to_string(shape_a), to_string(shape_b)));
   }
   if (shape_a.rank() == 1 || shape_b.rank() == 1) return matmul_with_vector(a, b);
   Transposed transposed;
@@ -165,8 +166,7 @@ Variable matmul(const Operand& a, const Operand& b) {
 Variable dot(const Operand& a, const Operand& b) {
   if (a.shape().rank() != 1 || b.shape().rank() != 1) {
     throw ShapeError(fmt::format("{}: dot: operands have shapes {} and {}; expected vectors",
-                                 to_string(a.where()), to_string(a.shape()),
-                                 to_string(b.shape())));
+                                 to_string(a.where()), to_string(a.shape()), to_string(b.shape())));
   }
   return matmul(a, b);
 }
@@ -174,8 +174,7 @@ Variable dot(const Operand& a, const Operand& b) {
 Variable outer(const Operand& a, const Operand& b) {
   if (a.shape().rank() != 1 || b.shape().rank() != 1) {
     throw ShapeError(fmt::format("{}: outer: operands have shapes {} and {}; expected vectors",
-                                 to_string(a.where()), to_string(a.shape()),
-                                 to_string(b.shape())));
+                                 to_string(a.where()), to_string(a.shape()), to_string(b.shape())));
   }
   const Variable column = reshape(a, {-1, 1});
   return mul(a.with(column), b);

@@ -14,12 +14,13 @@
 namespace unroll {
 
 Pointwise::Pointwise(std::string name, Formula formula, Traits traits)
-    : Op(std::move(name),
-         {.elementwise = true, .accumulates = true, .internal = traits.internal}),
+    : Op(std::move(name), {.elementwise = true, .accumulates = true, .internal = traits.internal}),
       formula_(std::move(formula)) {
   if (formula_.inputs + formula_.parameters > 8 || formula_.parameters > 4) {
-    throw ValueError(fmt::format("{}: a pointwise op takes at most 8 arguments, 4 of them "
-                                 "parameters", this->name()));
+    throw ValueError(
+        fmt::format("{}: a pointwise op takes at most 8 arguments, 4 of them "
+                    "parameters",
+                    this->name()));
   }
   if (formula_.parameters + formula_.constants.size() > kMaxScalars) {
     throw ValueError(fmt::format("{}: a formula has at most {} parameters and constants",
@@ -29,8 +30,8 @@ Pointwise::Pointwise(std::string name, Formula formula, Traits traits)
 
 Type Pointwise::infer(const Signature& call) const {
   if (call.inputs.size() != static_cast<std::size_t>(formula_.inputs)) {
-    throw ValueError(fmt::format("got {} operands; expected {}", call.inputs.size(),
-                                 formula_.inputs));
+    throw ValueError(
+        fmt::format("got {} operands; expected {}", call.inputs.size(), formula_.inputs));
   }
   Type result{Dtype::bool_, {}};
   for (const Type* input : call.inputs) {
@@ -60,9 +61,10 @@ void Pointwise::run(const KernelCall& call) const {
 Formula Pointwise::tensors_first(Formula formula) const {
   const int inputs = formula_.inputs, parameters = formula_.parameters;
   if (formula.inputs != inputs + parameters + 2) {
-    throw ValueError(fmt::format("{}: a derivative takes {} arguments; expected {}: inputs, "
-                                 "parameters, y, dy",
-                                 name(), formula.inputs, inputs + parameters + 2));
+    throw ValueError(
+        fmt::format("{}: a derivative takes {} arguments; expected {}: inputs, "
+                    "parameters, y, dy",
+                    name(), formula.inputs, inputs + parameters + 2));
   }
   const auto moved = [&](std::int16_t value) {
     if (value < inputs || value >= inputs + parameters + 2) return value;
@@ -107,8 +109,8 @@ void Pointwise::derive(Derivation& d) const {
     const Formula& formula = contribution.op->formula();
     const bool passes_through = formula.instructions.empty() && sources.size() == 1;
     const std::vector<Operand> operands(sources.begin(), sources.end());
-    const Variable dx = passes_through ? sources.front()
-                                       : record(*contribution.op, operands, parameters);
+    const Variable dx =
+        passes_through ? sources.front() : record(*contribution.op, operands, parameters);
     d.add(i, sum_to(dx, d.input(i).shape()));
   }
 }

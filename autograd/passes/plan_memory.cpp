@@ -97,9 +97,8 @@ void plan_memory(const TapeState& state, Schedule& schedule, bool reuse) {
     if (steps[s].alias) {
       if (owner == s) continue;  // of a value outside this run
     } else if (!steps[owner].keep && steps[owner].place < 0) {
-      const std::uint32_t victim = overwritable(state, schedule, s, [&](std::uint32_t candidate) {
-        return dies_at(candidate, s);
-      });
+      const std::uint32_t victim = overwritable(
+          state, schedule, s, [&](std::uint32_t candidate) { return dies_at(candidate, s); });
       if (victim != TapeState::kNone) {
         steps[owner].place = steps[victim].place;
         live[victim] = false;

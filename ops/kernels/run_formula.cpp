@@ -32,10 +32,14 @@ void read_as(const void* data, Dtype dtype, std::int64_t first, std::int64_t n, 
     for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(in[first + i]);
   };
   switch (dtype) {
-    case Dtype::float32: return copy(static_cast<const float*>(data));
-    case Dtype::float64: return copy(static_cast<const double*>(data));
-    case Dtype::int32: return copy(static_cast<const std::int32_t*>(data));
-    case Dtype::bool_: return copy(static_cast<const bool*>(data));
+    case Dtype::float32:
+      return copy(static_cast<const float*>(data));
+    case Dtype::float64:
+      return copy(static_cast<const double*>(data));
+    case Dtype::int32:
+      return copy(static_cast<const std::int32_t*>(data));
+    case Dtype::bool_:
+      return copy(static_cast<const bool*>(data));
   }
 }
 
@@ -45,10 +49,14 @@ void write_as(const T* in, void* data, Dtype dtype, std::int64_t first, std::int
     for (std::int64_t i = 0; i < n; ++i) out[first + i] = static_cast<To>(in[i]);
   };
   switch (dtype) {
-    case Dtype::float32: return copy(static_cast<float*>(data));
-    case Dtype::float64: return copy(static_cast<double*>(data));
-    case Dtype::int32: return copy(static_cast<std::int32_t*>(data));
-    case Dtype::bool_: return copy(static_cast<bool*>(data));
+    case Dtype::float32:
+      return copy(static_cast<float*>(data));
+    case Dtype::float64:
+      return copy(static_cast<double*>(data));
+    case Dtype::int32:
+      return copy(static_cast<std::int32_t*>(data));
+    case Dtype::bool_:
+      return copy(static_cast<bool*>(data));
   }
 }
 
@@ -151,14 +159,12 @@ class Runner {
     for (std::size_t k = 0; k < formula_.instructions.size(); ++k) {
       const Formula::Instruction& step = formula_.instructions[k];
       const bool is_unary = step.code < Code::add, is_ternary = step.code == Code::where;
-      const bool to_destination = direct && formula_.result == last &&
-                                  k + 1 == formula_.instructions.size();
-      run_primitive(step.code, operand(step.operands[0]),
-                    is_unary ? nullptr : operand(step.operands[1]),
-                    is_ternary ? operand(step.operands[2]) : nullptr,
-                    to_destination ? destination
-                                   : registers_[static_cast<std::size_t>(step.target)],
-                    n);
+      const bool to_destination =
+          direct && formula_.result == last && k + 1 == formula_.instructions.size();
+      run_primitive(
+          step.code, operand(step.operands[0]), is_unary ? nullptr : operand(step.operands[1]),
+          is_ternary ? operand(step.operands[2]) : nullptr,
+          to_destination ? destination : registers_[static_cast<std::size_t>(step.target)], n);
       if (to_destination) return;
     }
     const T* const result = operand(formula_.result);

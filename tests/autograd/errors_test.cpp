@@ -58,7 +58,7 @@ TEST_CASE("type errors name the user's line, the op and both shapes", "[errors]"
   const Variable f = tape.input(Tensor(Shape{2, 5}));
   check_error<ShapeError>(__LINE__, {"add: ", "[2, 5]", "[3, 4]"}, [&] { a + b; });
   check_error<ShapeError>(__LINE__, {"matmul: ", "[2, 5]", "[3, 4]"}, [&] { matmul(a, b); });
-  check_error<DtypeError>(__LINE__, {"mul: ", "float64", "float32"}, [&] { a * f; });
+  check_error<DtypeError>(__LINE__, {"mul: ", "float64", "float32"}, [&] { a* f; });
   check_error<ShapeError>(__LINE__, {"sum: ", "axis 2", "[2, 5]"}, [&] { sum(a, 2); });
   check_error<ShapeError>(__LINE__, {"reshape: ", "[2, 5]", "[3, 3]"}, [&] { reshape(a, {3, 3}); });
   check_error<ValueError>(__LINE__, {"clamp: ", "2", "1"}, [&] { clamp(a, 2, 1); });
@@ -75,7 +75,7 @@ TEST_CASE("state errors name the user's line and the op", "[errors]") {
   const Variable y = other.input(Tensor(Shape{2}, Dtype::float64));
   check_error<StateError>(__LINE__, {"tanh: ", "Tape::reset"}, [&] { tanh(stale); });
   check_error<StateError>(__LINE__, {"add: ", "different tapes"}, [&] { x + y; });
-  check_error<StateError>(__LINE__, {"mul: ", "empty"}, [&] { x * none; });
+  check_error<StateError>(__LINE__, {"mul: ", "empty"}, [&] { x* none; });
   check_error<StateError>(__LINE__, {"Tape::reset"}, [&] { matmul(stale, x); });
   check_error<StateError>(__LINE__, {"Tape::reset"}, [&] { reshape(stale, Shape{1, 2}); });
   check_error<StateError>(__LINE__, {"value: ", "Tape::reset"}, [&] { stale.value(); });

@@ -152,8 +152,8 @@ TEST_CASE("first and second derivatives of a small RNN", "[gradients]") {
 TEST_CASE("derivatives of random programs", "[gradients]") {
   ParameterSet parameters = program_parameters(Dtype::float64);
   for (std::uint64_t seed = 100; seed < 110; ++seed) {
-    const GradcheckReport report = gradcheck(
-        parameters, [&](Tape& tape) { return random_program(tape, parameters, seed); });
+    const GradcheckReport report =
+        gradcheck(parameters, [&](Tape& tape) { return random_program(tape, parameters, seed); });
     INFO("program " << seed << ": " << report.message);
     CHECK(report.ok);
   }

@@ -55,8 +55,8 @@ Variable sentence_loss(Tape& tape, const ParameterSet& p, int first, int count, 
   for (int t = 0; t + 1 < kLength; ++t) {
     h = tanh(select(x, 1, t) + matmul(h, p[1]) * softmax(h));
     const Variable logits = affine(dropout(h, dropped), p[2], p[3]);
-    const Variable part = cross_entropy(logits, select(ids, 1, t + 1),
-                                        {.reduction = Reduction::sum});
+    const Variable part =
+        cross_entropy(logits, select(ids, 1, t + 1), {.reduction = Reduction::sum});
     loss = loss.defined() ? loss + part : part;
   }
   return loss / static_cast<double>(kBatch);

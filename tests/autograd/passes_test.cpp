@@ -74,7 +74,8 @@ void check_gradient_agrees(const std::function<Variable(const Variable&)>& f) {
     evaluate({dx});
     found.push_back(dx.value());
   }
-  for (std::int64_t i = 0; i < 3; ++i) CHECK(found[0].at(i) == Approx(found[1].at(i)).epsilon(1e-13));
+  for (std::int64_t i = 0; i < 3; ++i)
+    CHECK(found[0].at(i) == Approx(found[1].at(i)).epsilon(1e-13));
 }
 
 }  // namespace

@@ -252,3 +252,40 @@ TEST_CASE("denormals count as zero during a run and are back after it", "[tape]"
   volatile float y = tiny;
   CHECK(y * 1.0f > 0);
 }
+
+namespace {
+
+struct Factor {
+  double factor;
+};
+
+/// An op with attributes, as a user would write one.
+class Scaled final : public Op {
+ public:
+  Scaled() : Op("test.scaled", {.internal = true}) {}
+  Type infer(const Signature& call) const override { return call.input(0); }
+  void run(const KernelCall& call) const override {
+    const double factor = call.attributes.as<Factor>().factor;
+    for (std::int64_t i = 0; i < call.output.size(); ++i) {
+      call.output.as<double>()[i] = factor * call.input(0).as<double>()[i];
+    }
+  }
+  void derive(Derivation& d) const override {
+    d.add(0, d.attributes<Factor>().factor * d.cotangent());
+  }
+  std::size_t attribute_bytes() const override { return sizeof(Factor); }
+};
+const Scaled kScaled;
+
+}  // namespace
+
+TEST_CASE("a user's op is a class with a kernel and a rule", "[tape]") {
+  Tape tape;
+  const Variable x = tape.input(Tensor(Shape{2}, {1.0, 2.0}));
+  const Variable y = record(kScaled, {x}, Factor{3});
+  CHECK(y.value().at(1) == 6);
+  CHECK(gradients(sum(y * y), {x})[0].value().at(1) == 36);
+  // Attributes of another kind would be read as garbage.
+  CHECK_THROWS_AS(record(kScaled, {x}), ValueError);
+  CHECK_THROWS_AS(record(kScaled, {x}, 3.0f), ValueError);
+}

@@ -64,35 +64,23 @@ struct Primitive {
   const char* name;
   int operands;
   double low, high;  ///< of the first operand
-  double error;      ///< allowed, in units of float's epsilon relative to the larger of |y| and 2^-60
+  double error;  ///< allowed, in units of float's epsilon relative to the larger of |y| and 2^-60
 };
 
 // The bounds are what the vector library promises, with a little room; add to div are exact.
 const Primitive kPrimitives[] = {
-    {Code::neg, "neg", 1, -100, 100, 0.5},
-    {Code::abs, "abs", 1, -100, 100, 0.5},
-    {Code::sign, "sign", 1, -100, 100, 0.5},
-    {Code::exp, "exp", 1, -86, 88, 2},
-    {Code::log, "log", 1, 1e-30, 1e30, 2},
-    {Code::log1p, "log1p", 1, -0.99, 100, 3},
-    {Code::expm1, "expm1", 1, -20, 80, 3},
-    {Code::sqrt, "sqrt", 1, 0, 1e20, 0.6},
-    {Code::tanh, "tanh", 1, -12, 12, 3},
-    {Code::sigmoid, "sigmoid", 1, -80, 80, 3},
-    {Code::sin, "sin", 1, -10, 10, 6},
-    {Code::cos, "cos", 1, -10, 10, 6},
-    {Code::erf, "erf", 1, -5, 5, 3},
-    {Code::add, "add", 2, -100, 100, 0.6},
-    {Code::sub, "sub", 2, -100, 100, 0.6},
-    {Code::mul, "mul", 2, -100, 100, 0.6},
-    {Code::div, "div", 2, -100, 100, 0.6},
-    {Code::pow, "pow", 2, 0.01, 20, 2},
-    {Code::min, "min", 2, -2, 2, 0.5},
-    {Code::max, "max", 2, -2, 2, 0.5},
-    {Code::less, "less", 2, -2, 2, 0},
-    {Code::less_equal, "less_equal", 2, -2, 2, 0},
-    {Code::equal, "equal", 2, -2, 2, 0},
-    {Code::not_equal, "not_equal", 2, -2, 2, 0},
+    {Code::neg, "neg", 1, -100, 100, 0.5},   {Code::abs, "abs", 1, -100, 100, 0.5},
+    {Code::sign, "sign", 1, -100, 100, 0.5}, {Code::exp, "exp", 1, -86, 88, 2},
+    {Code::log, "log", 1, 1e-30, 1e30, 2},   {Code::log1p, "log1p", 1, -0.99, 100, 3},
+    {Code::expm1, "expm1", 1, -20, 80, 3},   {Code::sqrt, "sqrt", 1, 0, 1e20, 0.6},
+    {Code::tanh, "tanh", 1, -12, 12, 3},     {Code::sigmoid, "sigmoid", 1, -80, 80, 3},
+    {Code::sin, "sin", 1, -10, 10, 6},       {Code::cos, "cos", 1, -10, 10, 6},
+    {Code::erf, "erf", 1, -5, 5, 3},         {Code::add, "add", 2, -100, 100, 0.6},
+    {Code::sub, "sub", 2, -100, 100, 0.6},   {Code::mul, "mul", 2, -100, 100, 0.6},
+    {Code::div, "div", 2, -100, 100, 0.6},   {Code::pow, "pow", 2, 0.01, 20, 2},
+    {Code::min, "min", 2, -2, 2, 0.5},       {Code::max, "max", 2, -2, 2, 0.5},
+    {Code::less, "less", 2, -2, 2, 0},       {Code::less_equal, "less_equal", 2, -2, 2, 0},
+    {Code::equal, "equal", 2, -2, 2, 0},     {Code::not_equal, "not_equal", 2, -2, 2, 0},
     {Code::where, "where", 3, -1, 1, 0},
 };
 
@@ -213,8 +201,7 @@ TEST_CASE("formulas have limits, and say so", "[formula]") {
 }
 
 TEST_CASE("inputs that a formula does not use are left out", "[formula]") {
-  const Formula f =
-      trace([](Expr, Expr b, Expr, Expr d, Expr scale) { return d * scale - b; }, 4);
+  const Formula f = trace([](Expr, Expr b, Expr, Expr d, Expr scale) { return d * scale - b; }, 4);
   std::vector<int> used;
   const Formula compact = without_unused_inputs(f, used);
   CHECK(used == std::vector<int>{1, 3});
@@ -260,8 +247,9 @@ TEST_CASE("special values follow the definition", "[formula]") {
           const auto expected = static_cast<float>(evaluate(p.code, a, b, a));
           INFO(kernels.name << " " << p.name << "(" << a << ", " << b << ") = " << y
                             << ", expected " << expected);
-          const bool same = std::isnan(expected) ? std::isnan(y)
-                                                 : y == Approx(expected).epsilon(1e-6).margin(1e-20);
+          const bool same = std::isnan(expected)
+                                ? std::isnan(y)
+                                : y == Approx(expected).epsilon(1e-6).margin(1e-20);
           CHECK(same);
         }
       }
@@ -277,8 +265,7 @@ TEST_CASE("an element's bits depend neither on its place nor on the length", "[f
       const auto call = [&](std::size_t first, std::size_t n) {
         std::vector<float> y(n + 1, 12345.0f);
         tile(a.data() + first, p.operands > 1 ? b.data() + first : nullptr,
-             p.operands > 2 ? c.data() + first : nullptr, y.data(),
-             static_cast<std::int64_t>(n));
+             p.operands > 2 ? c.data() + first : nullptr, y.data(), static_cast<std::int64_t>(n));
         REQUIRE(y[n] == 12345.0f);  // nothing is written behind the end
         y.pop_back();
         return y;
@@ -329,7 +316,8 @@ TEST_CASE("the other vector kernels agree with plain loops", "[formula]") {
       for (std::size_t i = 0; i < size; ++i) REQUIRE(y[i] == z[i] + x[i]);
       y = z;
       kernels.add_scaled(y.data(), x.data(), 0.5f, n);
-      for (std::size_t i = 0; i < size; ++i) REQUIRE(y[i] == Approx(z[i] + 0.5 * x[i]).margin(1e-6));
+      for (std::size_t i = 0; i < size; ++i)
+        REQUIRE(y[i] == Approx(z[i] + 0.5 * x[i]).margin(1e-6));
       kernels.scale_shift(x.data(), 2, 1, y.data(), n);
       for (std::size_t i = 0; i < size; ++i) REQUIRE(y[i] == Approx(2 * x[i] + 1.0).margin(1e-6));
     }
@@ -348,7 +336,8 @@ TEST_CASE("formulas run over broadcast operands of mixed types", "[formula]") {
     for (int i = 0; i < 4; ++i) flags.push_back(i % 2);
     const Tensor mask = Tensor(Shape{4, 1}, flags).to(Dtype::bool_);
     for (const Dtype dtype : {Dtype::float32, Dtype::float64}) {
-      const Tensor a = random_uniform({4, n}, 1, -1, 1, dtype), b = random_uniform({n}, 2, -1, 1, dtype);
+      const Tensor a = random_uniform({4, n}, 1, -1, 1, dtype),
+                   b = random_uniform({n}, 2, -1, 1, dtype);
       const Tensor y = run(f, {mask, a, b}, {dtype, {4, n}});
       for (std::int64_t i = 0; i < y.size(); ++i) {
         REQUIRE(y.at(i) == (i / n % 2 == 1 ? a.at(i) : 2 * b.at(i % n)));
@@ -372,7 +361,8 @@ TEST_CASE("strides of any rank and broadcast pattern", "[formula]") {
     }
     patterns.push_back(s);
   }
-  patterns.insert(patterns.end(), {Shape{}, Shape{2}, Shape{4, 1}, Shape{1, 4, 2}, Shape{3, 1, 1, 1}});
+  patterns.insert(patterns.end(),
+                  {Shape{}, Shape{2}, Shape{4, 1}, Shape{1, 4, 2}, Shape{3, 1, 1, 1}});
   const auto counting = [](const Shape& s) {
     std::vector<double> values(static_cast<std::size_t>(s.size()));
     std::iota(values.begin(), values.end(), 0.0);
@@ -407,6 +397,7 @@ TEST_CASE("results are added where accumulation is asked for", "[formula]") {
     Tensor y = Tensor::full({300}, 5, dtype);
     const ConstView view{a.raw(), &type};
     run_formula(f, {&view, 1}, {}, {y.mutable_raw(), &type}, true);
-    for (std::int64_t i = 0; i < 300; ++i) REQUIRE(y.at(i) == Approx(5 + 2 * a.at(i)).epsilon(1e-6));
+    for (std::int64_t i = 0; i < 300; ++i)
+      REQUIRE(y.at(i) == Approx(5 + 2 * a.at(i)).epsilon(1e-6));
   }
 }

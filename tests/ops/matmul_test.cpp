@@ -238,9 +238,11 @@ TEST_CASE("products over nothing are zeros", "[matmul]") {
 TEST_CASE("affine is a product and a bias", "[matmul]") {
   for (const Dtype dtype : {Dtype::float32, Dtype::float64}) {
     Tape tape;
-    for (const Shape& shape : {Shape{5, 3}, Shape{2, 4, 3}, Shape{3}, Shape{0, 3}, Shape{2, 0, 3}}) {
+    for (const Shape& shape :
+         {Shape{5, 3}, Shape{2, 4, 3}, Shape{3}, Shape{0, 3}, Shape{2, 0, 3}}) {
       const Variable x = tape.input(random(shape, 1, dtype));
-      const Variable w = tape.input(random({3, 4}, 2, dtype)), b = tape.input(random({4}, 3, dtype));
+      const Variable w = tape.input(random({3, 4}, 2, dtype)),
+                     b = tape.input(random({4}, 3, dtype));
       const Variable stored = tape.input(transposed(w.value()));
       const Tensor expected = (matmul(x, w) + b).value();
       for (const Tensor& y : {affine(x, w, b).value(), affine(x, transpose(stored), b).value()}) {
@@ -319,7 +321,8 @@ TEST_CASE("infinities and NaN go through products", "[matmul]") {
   for (const Dtype dtype : {Dtype::float32, Dtype::float64}) {
     Tape tape;
     const Variable x = tape.input(Tensor(Shape{1, 2}, {0.0, 1.0}).to(dtype));
-    const Variable w = tape.input(Tensor(Shape{2, 1}, {static_cast<double>(INFINITY), 1.0}).to(dtype));
+    const Variable w =
+        tape.input(Tensor(Shape{2, 1}, {static_cast<double>(INFINITY), 1.0}).to(dtype));
     CHECK(std::isnan(matmul(x, w).item()));  // 0 times infinity
     CHECK(matmul(x + 1.0, w).item() == INFINITY);
   }
