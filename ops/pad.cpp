@@ -63,7 +63,7 @@ Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after
     throw ValueError(fmt::format("{}: pad: got {} elements before and {} after; expected 0 or more",
                                  to_string(x.where()), before, after));
   }
-  if (before + after == 0 && x.variable() != nullptr) return *x.variable();
+  if (before == 0 && after == 0 && x.variable() != nullptr) return *x.variable();
   // More than a Shape may have is as good as any number: its error follows, without overflow here.
   const std::int64_t limit = std::int64_t{1} << 49;
   return record(kPad, {x},
