@@ -8,9 +8,11 @@
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/random.h>
 #include <unroll/ops/elementwise.h>
+#include <unroll/ops/indexing.h>
 #include <unroll/ops/linear_algebra.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/ops/shaping.h>
+#include <unroll/ops/softmax.h>
 
 namespace unroll::testing {
 
@@ -39,55 +41,38 @@ inline Variable random_program(Tape& tape, const ParameterSet& parameters, std::
   Random random(seed);
   std::vector<Variable> pool;
   for (const Parameter& parameter : parameters) pool.push_back(tape.use(parameter));
+  const Dtype dtype = parameters.dtype();
+  const Variable ramp = tape.input(Tensor(Shape{4}, {0.0, 1.0, 2.0, 3.0}).to(dtype));
+  const Variable ids = tape.input(Tensor(Shape{4}, {2, 0, 2, 3}));
   const auto any = [&] { return pool[random.below(static_cast<std::uint32_t>(pool.size()))]; };
-  const auto square_matrix = [&] { return expand(any(), {4, 4}); };
+  const auto matrix = [&] { return expand(any(), {4, 4}); };
+  const auto row = [&] { return sum(matrix(), 0) * 0.25; };
+  const std::vector<std::function<Variable()>> ops{
+      [&] { return tanh(any() + any()); },
+      [&] { return any() * sigmoid(any()); },
+      [&] { return 0.5 * (any() - any()); },
+      [&] { return sin(any()) * any(); },
+      [&] { return max(any(), any()); },
+      [&] { return any() + 0.25; },  // its cotangent flows on as it is
+      [&] { return tanh(matmul(matrix(), matrix())); },
+      [&] { return tanh(matmul(transpose(matrix()), matrix())); },
+      [&] { return tanh(affine(matrix(), matrix(), row())); },
+      [&] { return row(); },
+      [&] { return sum(matrix(), 1, true) * 0.25; },
+      [&] { return slice(matrix(), 0, 1, 2); },
+      [&] { return select(slice(matrix(), 0, 1, 4), 0, 1); },
+      [&] {
+        return reshape(reshape(matrix(), {2, 8}), {4, 4});
+      },
+      [&] {
+        return concat({slice(matrix(), 0, 0, 2), slice(matrix(), 0, 1, 3)}, 0);
+      },
+      [&] { return layer_norm(tanh(matrix()) + ramp, row(), row()); },
+      [&] { return rows(matrix(), ids); },
+      [&] { return softmax(matrix(), 0); },
+  };
   for (int i = 0; i < 60; ++i) {
-    const Variable a = any(), b = any();
-    switch (random.below(14)) {
-      case 0:
-        pool.push_back(tanh(a + b));
-        break;
-      case 1:
-        pool.push_back(a * sigmoid(b));
-        break;
-      case 2:
-        pool.push_back(0.5 * (a - b));
-        break;
-      case 3:
-        pool.push_back(tanh(matmul(square_matrix(), square_matrix())));
-        break;
-      case 4:
-        pool.push_back(tanh(matmul(transpose(square_matrix()), square_matrix())));
-        break;
-      case 5:
-        pool.push_back(sum(square_matrix(), 0) * 0.25);
-        break;
-      case 6:
-        pool.push_back(sum(square_matrix(), 1, true) * 0.25);
-        break;
-      case 7:
-        pool.push_back(slice(square_matrix(), 0, 1, 2));
-        break;
-      case 8:
-        pool.push_back(reshape(reshape(square_matrix(), {2, 8}), {4, 4}));
-        break;
-      case 9:
-        pool.push_back(
-            concat({slice(square_matrix(), 0, 0, 2), slice(square_matrix(), 0, 1, 3)}, 0));
-        break;
-      case 10:
-        pool.push_back(a + b - tanh(a));
-        break;
-      case 11:
-        pool.push_back(a + 0.25);
-        break;  // its cotangent flows on as it is
-      case 12:
-        pool.push_back(max(a, b));
-        break;
-      default:
-        pool.push_back(sin(a) * b);
-        break;
-    }
+    pool.push_back(ops[random.below(static_cast<std::uint32_t>(ops.size()))]());
     // Sums and products of sums would grow without this.
     if (i % 6 == 5) pool.push_back(tanh(pool.back()));
   }
