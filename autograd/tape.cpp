@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include <unroll/autograd/blame.h>
@@ -83,13 +84,23 @@ std::uint32_t constant_node(TapeState& state, double number, const Type& type,
               std::as_bytes(std::span<const double, 1>(&number, 1)));
 }
 
+std::uint32_t input_node(TapeState& state, Tensor value, const Location& where) {
+  const Type type{value.dtype(), value.shape()};
+  state.leaves.push_back(std::move(value));
+  return leaf(state, input_op(), type, const_cast<void*>(state.leaves.back().raw()), where);
+}
+
 /// The node number of an operand, which is recorded now if it is not on the tape.
 std::uint32_t node_of(TapeState& state, const Operand& operand, Dtype number_dtype) {
   if (operand.variable() != nullptr) return operand.variable()->index();
   if (operand.parameter() != nullptr) {
     return parameter_node(state, *operand.parameter(), operand.where());
   }
-  return constant_node(state, operand.number(), {number_dtype, Shape{}}, operand.where());
+  const double number = operand.number();
+  if (number_dtype == Dtype::int32 && number != std::trunc(number)) {
+    throw DtypeError(fmt::format("{} stands beside int32; expected a whole number", number));
+  }
+  return constant_node(state, number, {number_dtype, Shape{}}, operand.where());
 }
 
 }  // namespace
@@ -112,11 +123,7 @@ Tape& Tape::operator=(Tape&& other) noexcept {
 }
 
 Variable Tape::input(Tensor value, Location at) {
-  const Type type{value.dtype(), value.shape()};
-  state_->leaves.push_back(std::move(value));
-  const std::uint32_t index =
-      leaf(*state_, input_op(), type, const_cast<void*>(state_->leaves.back().raw()), at);
-  return {state_, index, state_->generation};
+  return {state_, input_node(*state_, std::move(value), at), state_->generation};
 }
 
 Variable Tape::use(const Parameter& parameter, Location at) {
@@ -220,6 +227,18 @@ Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype, c
   const Location where = state.nodes[on_tape_of.index()].where;
   const std::uint32_t index = constant_node(state, number, {dtype, shape}, where);
   return {on_tape_of.shared_state(), index, state.generation};
+}
+
+Variable input_like(const Variable& on_tape_of, Tensor value) {
+  TapeState& state = on_tape_of.state();
+  const Location where = state.nodes[on_tape_of.index()].where;
+  return {on_tape_of.shared_state(), input_node(state, std::move(value), where), state.generation};
+}
+
+Variable use_like(const Variable& on_tape_of, const Parameter& parameter) {
+  TapeState& state = on_tape_of.state();
+  const Location where = state.nodes[on_tape_of.index()].where;
+  return {on_tape_of.shared_state(), parameter_node(state, parameter, where), state.generation};
 }
 
 std::uint64_t next_random_key(const Variable& on_tape_of) {

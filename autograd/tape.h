@@ -113,9 +113,12 @@ Variable detach(const Operand& x);
 /// records a reshape or the like of an operand first. Throws StateError if neither is on a tape.
 Variable on_tape(const Operand& x, const Operand& beside, std::string_view op);
 
-/// A constant on the tape of `on_tape_of`, as Tape::constant.
+/// Tape::constant, Tape::input and Tape::use on the tape of a variable: for layers, which hold no
+/// tape.
 Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype,
                        const Shape& shape = {});
+Variable input_like(const Variable& on_tape_of, Tensor value);
+Variable use_like(const Variable& on_tape_of, const Parameter& parameter);
 
 /// A fresh number per call from the tape's seed: the key of a random op.
 std::uint64_t next_random_key(const Variable& on_tape_of);

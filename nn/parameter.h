@@ -11,11 +11,8 @@ using unroll::Parameter;
 using unroll::ParameterSet;
 using unroll::Scope;
 
-/// The leaf of `parameter` on the tape of a variable, as Tape::use.
-Variable use_like(const Variable& on_tape_of, const Parameter& parameter);
-
-/// A leaf that holds `value` on the tape of a variable, as Tape::input.
-Variable input_like(const Variable& on_tape_of, Tensor value);
+using unroll::input_like;
+using unroll::use_like;
 
 /// Zeros of `shape` with the dtype and on the tape of `like`.
 inline Variable zeros_like(const Variable& like, const Shape& shape) {
