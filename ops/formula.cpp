@@ -67,6 +67,16 @@ bool Formula::is_zero() const {
   return result < 0 && constants[static_cast<std::size_t>(-1 - result)] == 0;
 }
 
+bool Formula::is_whole() const {
+  constexpr std::array kWhole{
+      Code::neg, Code::abs,  Code::sign,       Code::add,   Code::sub,       Code::mul,  Code::min,
+      Code::max, Code::less, Code::less_equal, Code::equal, Code::not_equal, Code::where};
+  const bool codes = std::ranges::all_of(instructions, [&](const Instruction& instruction) {
+    return std::ranges::find(kWhole, instruction.code) != kWhole.end();
+  });
+  return codes && std::ranges::all_of(constants, [](double c) { return c == std::trunc(c); });
+}
+
 bool Formula::is_predicate() const {
   if (result < arguments()) return false;
   const Code code = instructions[static_cast<std::size_t>(result - arguments())].code;

@@ -38,6 +38,8 @@ struct Formula {
   bool uses(int argument) const;
   /// True if the formula is the constant 0.
   bool is_zero() const;
+  /// True if whole numbers give whole numbers.
+  bool is_whole() const;
   /// True if the result is a comparison.
   bool is_predicate() const;
 };

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
@@ -28,6 +29,12 @@ Pointwise::Pointwise(std::string name, Formula formula, Traits traits)
   }
 }
 
+bool Pointwise::stays_whole(const Parameters& parameters) const {
+  return formula_.is_whole() &&
+         std::all_of(parameters.begin(), parameters.begin() + formula_.parameters,
+                     [](double p) { return p == std::trunc(p); });
+}
+
 Type Pointwise::infer(const Signature& call) const {
   if (call.inputs.size() != static_cast<std::size_t>(formula_.inputs)) {
     throw ValueError(
@@ -42,6 +49,9 @@ Type Pointwise::infer(const Signature& call) const {
                                    name_of(result.dtype), name_of(input->dtype)));
     }
     result.dtype = input->dtype;
+  }
+  if (result.dtype == Dtype::int32 && !stays_whole(call.attributes.as<Parameters>())) {
+    throw DtypeError("got int32, which would drop fractions; expected float32 or float64");
   }
   if (formula_.is_predicate()) {
     result.dtype = Dtype::bool_;

@@ -20,8 +20,9 @@ namespace unroll {
 using Parameters = std::array<double, 4>;
 
 /// y = formula(x_1, ..., x_n, parameters...), element by element, with NumPy's broadcasting.
-/// Floating inputs must agree in dtype; bool inputs count as 0 and 1. The result has the inputs'
-/// dtype, or bool if the formula is a comparison.
+/// Floating inputs must agree in dtype; bool inputs count as 0 and 1; int32 inputs are for formulas
+/// that stay within the whole numbers. The result has the inputs' dtype, or bool if the formula is
+/// a comparison.
 class Pointwise final : public Op {
  public:
   /// `derivatives` holds, for each input, a function of (x_1, ..., x_n, parameters..., y, dy) that
@@ -61,6 +62,8 @@ class Pointwise final : public Op {
   };
 
   Pointwise(std::string name, Formula formula, Traits traits);
+  /// Do whole inputs give whole results?
+  bool stays_whole(const Parameters& parameters) const;
   void add_derivative(std::nullptr_t) { contributions_.emplace_back(); }
   template <class F>
   void add_derivative(const F& derivative) {

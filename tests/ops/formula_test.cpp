@@ -6,6 +6,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
+#include <unroll/ops/elementwise.h>
 #include <unroll/ops/formula.h>
 #include <unroll/ops/kernels/simd.h>
 #include <unroll/tests/support/catch.h>
@@ -348,6 +349,21 @@ TEST_CASE("formulas run over broadcast operands of mixed types", "[formula]") {
   const Tensor big(Shape{1}, {16777217}), one(Shape{1}, {1});
   CHECK(run(sum, {big, one}, {Dtype::int32, {1}}).item() == 16777218);
   CHECK(run(sum, {Tensor(Shape{0, 3}), Tensor(Shape{3})}, {Dtype::float32, {0, 3}}).size() == 0);
+}
+
+TEST_CASE("whole numbers stay whole or are refused", "[formula]") {
+  Tape tape;
+  const Variable i = tape.input(Tensor(Shape{3}, {-3, 0, 7}));
+  CHECK(abs(i).value().identical(Tensor(Shape{3}, {3, 0, 7})));
+  CHECK(square(i).value().identical(Tensor(Shape{3}, {9, 0, 49})));
+  CHECK(clamp(i, -1, 5).value().identical(Tensor(Shape{3}, {-1, 0, 5})));
+  CHECK(relu(i).value().identical(Tensor(Shape{3}, {0, 0, 7})));
+  CHECK_THROWS_AS(clamp(i, -0.5, 5), DtypeError);
+  CHECK_THROWS_AS(tanh(i), DtypeError);
+  CHECK_THROWS_AS(i / 2.0, DtypeError);
+  CHECK_THROWS_AS(leaky_relu(i), DtypeError);
+  CHECK_THROWS_AS(gelu(i), DtypeError);
+  CHECK(contains(thrown_message([&] { exp(i); }), "exp: got int32"));
 }
 
 TEST_CASE("strides of any rank and broadcast pattern", "[formula]") {
