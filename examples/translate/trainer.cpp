@@ -73,6 +73,8 @@ class Trainer {
         options_(options),
         path_(std::move(path)),
         parallel_({.shards = options.shards, .threads = options.threads, .tape = {}}),
+        evaluation_(
+            {.shards = options.shards, .threads = options.threads, .tape = {.training = false}}),
         adam_(translator.parameters(), {.lr = options.learning_rate, .betas = {0.9, 0.98}}) {}
 
   TrainingSummary run() {
@@ -135,6 +137,7 @@ class Trainer {
   }
 
   void show(int epoch, double loss) {
+    if (options_.quiet) return;
     const double speed = static_cast<double>(tokens_seen_) / progress_.seconds();
     progress_.update(fraction_,
                      fmt::format("epoch {}  loss {:.3f}  {:.0f} tokens/s", epoch + 1, loss, speed));
@@ -148,15 +151,13 @@ class Trainer {
     std::vector<double> parts(static_cast<std::size_t>(options_.shards));
     for (const Positions& batch : batches) {
       std::ranges::fill(parts, 0.0);
-      parallel_.run([&](Tape& tape, int shard) {
+      evaluation_.run([&](Tape& tape, int shard) {
         const auto examples = shard_of(validation_, batch, shard, options_.shards);
         if (examples.empty()) return;
-        tape.set_training(false);
         const auto constant = tape.no_gradient();
         const Variable total = translator_.loss(tape, examples, 0);
         evaluate({total});
         parts[static_cast<std::size_t>(shard)] = total.item();
-        tape.set_training(true);
       });
       for (const double part : parts) loss += part;
       tokens += target_tokens(validation_, batch);
@@ -171,11 +172,13 @@ class Trainer {
           fmt::format("train: the validation loss is {} after epoch {}", loss, epoch + 1));
     }
     const bool better = summary_.best_epoch == 0 || loss < summary_.best_loss;
-    fmt::print(
-        stderr,
-        "epoch {:3}  training loss {:.3f}  validation loss {:.3f}, perplexity {:.2f}{}  {}\n",
-        epoch + 1, training_loss, loss, std::exp(loss), better ? "  best, saved" : "",
-        train::clock_time(progress_.seconds()));
+    if (!options_.quiet) {
+      fmt::print(stderr,
+                 "epoch {:3}  training loss {:.3f}  validation loss {:.3f}, perplexity {:.2f}{}  "
+                 "{}\n",
+                 epoch + 1, training_loss, loss, std::exp(loss), better ? "  best, saved" : "",
+                 train::clock_time(progress_.seconds()));
+    }
     if (!better) return;
     summary_.best_loss = loss;
     summary_.best_epoch = epoch + 1;
@@ -189,6 +192,7 @@ class Trainer {
   TrainerOptions options_;
   std::string path_;
   Parallel parallel_;
+  Parallel evaluation_;  ///< tapes without dropout
   optim::Adam adam_;
   train::Interrupt interrupt_;
   train::Progress progress_{"training"};

@@ -23,6 +23,7 @@ struct TrainerOptions {
   int shards = 4;
   int threads = 0;
   std::uint64_t seed = 1;
+  bool quiet = false;  ///< show nothing on standard error
 };
 
 /// What came out of a training.

@@ -39,7 +39,8 @@ TrainerOptions quick(int epochs) {
           .warmup_steps = 5,
           .label_smoothing = 0,
           .patience = epochs,
-          .shards = 3};
+          .shards = 3,
+          .quiet = true};
 }
 
 bool same_values(const Translator& a, const Translator& b) {
