@@ -95,7 +95,7 @@ struct Walk {
   }
 };
 
-/// y[j * rows + ...] = x[i ...]: a plane whose fast axes differ, in squares that fit the cache.
+/// y[i, j] = x[j, i]: a plane along whose axes x and y step by 1, in squares that fit the cache.
 template <class T>
 void transpose_plane(const T* x, const Walk::Axis& fast_in, const Walk::Axis& fast_out, T* y) {
   constexpr std::int64_t kSquare = 16;

@@ -70,7 +70,7 @@ void add_train(CLI::App& app, TrainCommand& train) {
   app.add_option("--batch-tokens", trainer.batch_tokens, "tokens per step")->capture_default_str();
   app.add_option("--learning-rate", trainer.learning_rate, "peak")->capture_default_str();
   app.add_option("--warmup", trainer.warmup_steps, "steps to the peak")->capture_default_str();
-  app.add_option("--label-smoothing", trainer.label_smoothing, "")->capture_default_str();
+  app.add_option("--label-smoothing", trainer.label_smoothing, "0 to 1")->capture_default_str();
   app.add_option("--clip", trainer.clip_norm, "global gradient norm")->capture_default_str();
   app.add_option("--patience", trainer.patience,
                  "epochs without a better validation loss before stopping")
