@@ -58,4 +58,21 @@ constexpr Dtype dtype_of() {
   return Dtype::bool_;
 }
 
+/// Calls `f` with a null pointer to the element type of `dtype`, for code that is written once for
+/// all of them: with_element(dtype, [&]<class T>(T*) { ... }).
+template <class F>
+decltype(auto) with_element(Dtype dtype, F f) {
+  switch (dtype) {
+    case Dtype::float32:
+      return f(static_cast<float*>(nullptr));
+    case Dtype::float64:
+      return f(static_cast<double*>(nullptr));
+    case Dtype::int32:
+      return f(static_cast<std::int32_t*>(nullptr));
+    case Dtype::bool_:
+      break;
+  }
+  return f(static_cast<bool*>(nullptr));
+}
+
 }  // namespace unroll

@@ -26,19 +26,9 @@ class Constant final : public Op {
   Type infer(const Signature&) const override { return {}; }
   void run(const KernelCall& call) const override {
     const double number = call.attributes.as<double>();
-    const auto fill = [&]<class T>(T* out) {
-      std::fill_n(out, call.output.size(), static_cast<T>(number));
-    };
-    switch (call.output.dtype()) {
-      case Dtype::float32:
-        return fill(call.output.as<float>());
-      case Dtype::float64:
-        return fill(call.output.as<double>());
-      case Dtype::int32:
-        return fill(call.output.as<std::int32_t>());
-      case Dtype::bool_:
-        return fill(call.output.as<bool>());
-    }
+    with_element(call.output.dtype(), [&]<class T>(T*) {
+      std::fill_n(call.output.as<T>(), call.output.size(), static_cast<T>(number));
+    });
   }
   void derive(Derivation&) const override {}
   std::size_t attribute_bytes() const override { return sizeof(double); }

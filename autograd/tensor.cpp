@@ -10,6 +10,7 @@
 #include <limits>
 #include <new>
 
+#include <unroll/autograd/arena.h>
 #include <unroll/autograd/error.h>
 
 namespace unroll {
@@ -18,27 +19,9 @@ namespace {
 
 std::shared_ptr<std::byte[]> allocate(std::size_t bytes) {
   // Whole cache lines, so that a vector load at the end of a buffer stays inside it.
-  const std::size_t padded =
-      (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   constexpr std::align_val_t alignment{kAlignment};
-  auto* memory = static_cast<std::byte*>(::operator new(padded, alignment));
+  auto* memory = static_cast<std::byte*>(::operator new(aligned_size(bytes), alignment));
   return {memory, [](std::byte* p) { ::operator delete (p, std::align_val_t{kAlignment}); }};
-}
-
-/// Calls `f` with a null pointer of the element type of `dtype`.
-template <class F>
-decltype(auto) with_element(Dtype dtype, F f) {
-  switch (dtype) {
-    case Dtype::float32:
-      return f(static_cast<float*>(nullptr));
-    case Dtype::float64:
-      return f(static_cast<double*>(nullptr));
-    case Dtype::int32:
-      return f(static_cast<std::int32_t*>(nullptr));
-    case Dtype::bool_:
-      break;
-  }
-  return f(static_cast<bool*>(nullptr));
 }
 
 template <class To, class From>

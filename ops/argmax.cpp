@@ -7,7 +7,6 @@
 #include <unroll/autograd/blame.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/axis_view.h>
-#include <unroll/ops/elements.h>
 #include <unroll/ops/kernels/simd.h>
 #include <unroll/ops/reductions.h>
 
@@ -54,7 +53,7 @@ class Argmax final : public Op {
   void run(const KernelCall& call) const override {
     const AxisView view(call.input(0).shape(), call.attributes.as<ArgmaxAttributes>().axis);
     const std::int64_t block = view.extent * view.inner;
-    with_element(call.input(0).dtype(), [&]<class T>(T) {
+    with_element(call.input(0).dtype(), [&]<class T>(T*) {
       const T* x = call.input(0).as<T>();
       auto* y = call.output.as<std::int32_t>();
       for (std::int64_t i = 0; i < view.outer; ++i, x += block, y += view.inner) {

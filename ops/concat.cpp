@@ -6,7 +6,6 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
-#include <unroll/ops/elements.h>
 #include <unroll/ops/shaping.h>
 
 namespace unroll {
@@ -16,7 +15,7 @@ namespace {
 /// Interleaves the parts: `outer` times, a run of each.
 void join(const KernelCall& call, std::int64_t outer) {
   if (call.output.size() == 0) return;
-  with_element(call.output.dtype(), [&]<class T>(T) {
+  with_element(call.output.dtype(), [&]<class T>(T*) {
     T* const y = call.output.as<T>();
     const std::int64_t row = call.output.size() / outer;
     std::int64_t offset = 0;

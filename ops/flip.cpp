@@ -4,7 +4,6 @@
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/axis_view.h>
-#include <unroll/ops/elements.h>
 #include <unroll/ops/shaping.h>
 
 namespace unroll {
@@ -19,7 +18,7 @@ class Flip final : public Op {
   void run(const KernelCall& call) const override {
     const AxisView view(call.input(0).shape(), call.attributes.as<int>());
     const std::int64_t block = view.extent * view.inner;
-    with_element(call.output.dtype(), [&]<class T>(T) {
+    with_element(call.output.dtype(), [&]<class T>(T*) {
       const T* x = call.input(0).as<T>();
       T* y = call.output.as<T>();
       for (std::int64_t i = 0; i < view.outer; ++i, x += block, y += block) {

@@ -61,14 +61,6 @@ void expect_index(const Type& index, const Shape& whole, int axis) {
   }
 }
 
-template <class T>
-void gather_run(const KernelCall& call) {
-  const T* const x = call.input(0).as<T>();
-  T* const y = call.output.as<T>();
-  for_each_indexed(call.input(1), call.input(0).shape(), call.attributes.as<int>(),
-                   [&](std::int64_t k, std::int64_t offset) { y[k] = x[offset]; });
-}
-
 class Gather final : public Op {
  public:
   Gather() : Op("gather") {}
@@ -79,16 +71,12 @@ class Gather final : public Op {
   }
 
   void run(const KernelCall& call) const override {
-    switch (call.output.dtype()) {
-      case Dtype::float32:
-        return gather_run<float>(call);
-      case Dtype::float64:
-        return gather_run<double>(call);
-      case Dtype::int32:
-        return gather_run<std::int32_t>(call);
-      case Dtype::bool_:
-        return gather_run<bool>(call);
-    }
+    with_element(call.output.dtype(), [&]<class T>(T*) {
+      const T* const x = call.input(0).as<T>();
+      T* const y = call.output.as<T>();
+      for_each_indexed(call.input(1), call.input(0).shape(), call.attributes.as<int>(),
+                       [&](std::int64_t k, std::int64_t offset) { y[k] = x[offset]; });
+    });
   }
 
   void derive(Derivation& d) const override {

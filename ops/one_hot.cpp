@@ -33,31 +33,18 @@ class OneHot final : public Op {
   }
 
   void run(const KernelCall& call) const override {
-    switch (call.output.dtype()) {
-      case Dtype::float32:
-        return fill<float>(call);
-      case Dtype::float64:
-        return fill<double>(call);
-      case Dtype::int32:
-        return fill<std::int32_t>(call);
-      case Dtype::bool_:
-        return fill<bool>(call);
-    }
+    with_element(call.output.dtype(), [&]<class T>(T*) {
+      const ConstView& ids = call.input(0);
+      const std::int64_t classes = call.output.shape().extent(-1);
+      T* const y = call.output.as<T>();
+      std::fill_n(y, call.output.size(), T{0});
+      for (std::int64_t k = 0; k < ids.size(); ++k) {
+        y[k * classes + checked_index(ids, k, classes)] = T{1};
+      }
+    });
   }
 
   std::size_t attribute_bytes() const override { return sizeof(OneHotAttributes); }
-
- private:
-  template <class T>
-  static void fill(const KernelCall& call) {
-    const ConstView& ids = call.input(0);
-    const std::int64_t classes = call.output.shape().extent(-1);
-    T* const y = call.output.as<T>();
-    std::fill_n(y, call.output.size(), T{0});
-    for (std::int64_t k = 0; k < ids.size(); ++k) {
-      y[k * classes + checked_index(ids, k, classes)] = T{1};
-    }
-  }
 };
 
 const OneHot kOneHot;

@@ -8,7 +8,6 @@
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/axis_view.h>
-#include <unroll/ops/elements.h>
 #include <unroll/ops/shaping.h>
 
 namespace unroll {
@@ -33,7 +32,7 @@ class Pad final : public Op {
   void run(const KernelCall& call) const override {
     const auto p = call.attributes.as<Padding>();
     const AxisView view(call.input(0).shape(), static_cast<int>(p.axis));
-    with_element(call.output.dtype(), [&]<class T>(T) {
+    with_element(call.output.dtype(), [&]<class T>(T*) {
       const T* x = call.input(0).as<T>();
       T* y = call.output.as<T>();
       const T value = static_cast<T>(p.value);

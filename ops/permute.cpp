@@ -11,7 +11,6 @@
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/tape_state.h>
-#include <unroll/ops/elements.h>
 #include <unroll/ops/shaping.h>
 
 namespace unroll {
@@ -124,7 +123,7 @@ class Permute final : public Op {
   }
   void run(const KernelCall& call) const override {
     Walk walk(call.input(0).shape(), call.attributes.as<Order>());
-    with_element(call.output.dtype(), [&]<class T>(T) {
+    with_element(call.output.dtype(), [&]<class T>(T*) {
       const T* const x = call.input(0).as<T>();
       T* const y = call.output.as<T>();
       const Walk::Axis fast_out = walk.remove_innermost<&Walk::Axis::out>();

@@ -9,7 +9,6 @@
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/axis_view.h>
-#include <unroll/ops/elements.h>
 #include <unroll/ops/shaping.h>
 
 namespace unroll {
@@ -58,7 +57,7 @@ class Take final : public Op {
     return y.shape.size() == 0 ? 0 : r.begin * view.inner * bytes;
   }
   void run(const KernelCall& call) const override {
-    with_element(call.output.dtype(), [&]<class T>(T) {
+    with_element(call.output.dtype(), [&]<class T>(T*) {
       const T* const x = call.input(0).as<T>();
       T* const y = call.output.as<T>();
       for_each_taken(call.input(0).shape(), call.attributes.as<Range>(),

@@ -28,36 +28,18 @@ void run_primitive(Code code, const double* a, const double* b, const double* c,
 
 template <class T>
 void read_as(const void* data, Dtype dtype, std::int64_t first, std::int64_t n, T* out) {
-  const auto copy = [&](const auto* in) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(in[first + i]);
-  };
-  switch (dtype) {
-    case Dtype::float32:
-      return copy(static_cast<const float*>(data));
-    case Dtype::float64:
-      return copy(static_cast<const double*>(data));
-    case Dtype::int32:
-      return copy(static_cast<const std::int32_t*>(data));
-    case Dtype::bool_:
-      return copy(static_cast<const bool*>(data));
-  }
+  with_element(dtype, [&]<class From>(From*) {
+    const auto* in = static_cast<const From*>(data) + first;
+    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(in[i]);
+  });
 }
 
 template <class T>
 void write_as(const T* in, void* data, Dtype dtype, std::int64_t first, std::int64_t n) {
-  const auto copy = [&]<class To>(To* out) {
-    for (std::int64_t i = 0; i < n; ++i) out[first + i] = static_cast<To>(in[i]);
-  };
-  switch (dtype) {
-    case Dtype::float32:
-      return copy(static_cast<float*>(data));
-    case Dtype::float64:
-      return copy(static_cast<double*>(data));
-    case Dtype::int32:
-      return copy(static_cast<std::int32_t*>(data));
-    case Dtype::bool_:
-      return copy(static_cast<bool*>(data));
-  }
+  with_element(dtype, [&]<class To>(To*) {
+    auto* out = static_cast<To*>(data) + first;
+    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<To>(in[i]);
+  });
 }
 
 /// The output's axes with as many merged as all operands allow, and each operand's stride along
