@@ -80,6 +80,10 @@ std::uint32_t parameter_node(TapeState& state, const Parameter& parameter, const
 
 std::uint32_t constant_node(TapeState& state, double number, const Type& type,
                             const Location& where) {
+  if (type.dtype == Dtype::int32 && (number != std::floor(number) ||
+                                     std::abs(number) > std::numeric_limits<std::int32_t>::max())) {
+    throw ValueError(fmt::format("{} is no int32; expected a whole number in range", number));
+  }
   return leaf(state, constant_op(), type, nullptr, where,
               std::as_bytes(std::span<const double, 1>(&number, 1)));
 }
@@ -97,8 +101,10 @@ std::uint32_t node_of(TapeState& state, const Operand& operand, Dtype number_dty
     return parameter_node(state, *operand.parameter(), operand.where());
   }
   const double number = operand.number();
-  if (number_dtype == Dtype::int32 && number != std::trunc(number)) {
-    throw DtypeError(fmt::format("{} stands beside int32; expected a whole number", number));
+  const bool fits_int32 = number == std::trunc(number) && std::abs(number) < 0x1p31;
+  if (number_dtype == Dtype::int32 && !fits_int32) {
+    throw DtypeError(
+        fmt::format("{} stands beside int32; expected a whole number in its range", number));
   }
   return constant_node(state, number, {number_dtype, Shape{}}, operand.where());
 }
@@ -190,11 +196,20 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
                                            : std::span<const Type*>(many);
   for (std::size_t i = 0; i < inputs.size(); ++i) types[i] = &state.nodes[inputs[i]].type;
 
+  // Operands and attributes are numbered by 32 bits.
+  constexpr std::size_t kLimit = TapeState::kNone;
+  if (state.inputs.size() + inputs.size() >= kLimit ||
+      state.attributes.size() + attributes.size() >= kLimit || state.nodes.size() >= kLimit - 1) {
+    throw StateError("the tape is full; reset it between passes");
+  }
+
+  const Signature call{types, Attributes(attributes.data())};
   Node node;
-  node.type = op.infer({types, Attributes(attributes.data())});
+  node.type = op.infer(call);
   node.op = &op;
   node.first_input = static_cast<std::uint32_t>(state.inputs.size());
   node.input_count = static_cast<std::uint32_t>(inputs.size());
+  node.read_count = static_cast<std::uint32_t>(op.read_count(call));
   node.attributes = static_cast<std::uint32_t>(state.attributes.size());
   node.differentiable =
       state.no_gradient_depth == 0 && is_floating(node.type.dtype) && &op != &detach_op();

@@ -131,6 +131,7 @@ Formula trace(const F& f, int inputs) {
   formula.inputs = inputs;
   formula.parameters = kArity - inputs;
   std::vector<Expr> arguments;
+  arguments.reserve(kArity);
   for (int i = 0; i < kArity; ++i) arguments.emplace_back(&formula, i);
   detail::finish(formula,
                  detail::call_with(f, arguments, std::make_index_sequence<std::size_t{kArity}>()));

@@ -90,7 +90,7 @@ Formula Pointwise::tensors_first(Formula formula) const {
   return formula;
 }
 
-void Pointwise::add_contribution(Formula formula) {
+void Pointwise::add_contribution(const Formula& formula) {
   Contribution& contribution = contributions_.emplace_back();
   if (formula.is_zero()) return;
   Formula compact = without_unused_inputs(formula, contribution.sources);

@@ -76,7 +76,7 @@ class Pointwise final : public Op {
     return tensors_first(trace(derivative, detail::arity<F>()));
   }
   Formula tensors_first(Formula formula) const;
-  void add_contribution(Formula formula);
+  void add_contribution(const Formula& formula);
 
   Formula formula_;
   std::vector<Contribution> contributions_;

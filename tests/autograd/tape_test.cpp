@@ -76,6 +76,8 @@ TEST_CASE("numbers take the dtype of the tensor beside them", "[tape]") {
   CHECK((i + 4.0).dtype() == Dtype::int32);
   CHECK((i + 4.0).item() == 7);
   CHECK_THROWS_AS(i * 2.5, DtypeError);
+  CHECK_THROWS_AS(i < 3e9, DtypeError);
+  CHECK_THROWS_AS(i + std::nan(""), DtypeError);
   CHECK(where(mask, d, 0.0).dtype() == Dtype::float64);
 }
 
