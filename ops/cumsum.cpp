@@ -4,7 +4,7 @@
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/axis_view.h>
-#include <unroll/ops/reduction_kernel.h>
+#include <unroll/ops/checks.h>
 #include <unroll/ops/reductions.h>
 
 namespace unroll {

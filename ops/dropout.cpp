@@ -10,6 +10,7 @@
 #include <unroll/autograd/random.h>
 #include <unroll/autograd/recorded_at.h>
 #include <unroll/autograd/tape_state.h>
+#include <unroll/ops/checks.h>
 #include <unroll/ops/dropout.h>
 #include <unroll/ops/elementwise.h>
 
@@ -66,10 +67,7 @@ Variable checked(const Operand& x, double rate, std::string_view name) {
     if (x.variable() == nullptr) {
       throw StateError("the operand is not on a tape; put it there by tape.use(...)");
     }
-    const Dtype dtype = x.variable()->dtype();
-    if (!is_floating(dtype)) {
-      throw DtypeError(fmt::format("got {}; expected float32 or float64", name_of(dtype)));
-    }
+    expect_floating(x.variable()->dtype());
     return *x.variable();
   });
 }

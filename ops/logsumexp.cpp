@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/ops/checks.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/formula_codes.h>
 #include <unroll/ops/kernels/simd.h>
@@ -60,18 +60,18 @@ class LogSumExp final : public Op {
   LogSumExp() : Op("logsumexp") {}
 
   Type infer(const Signature& call) const override {
-    return reduced_type(call.input(0), call.attributes.as<Reduction>());
+    return reduced_type(call.input(0), call.attributes.as<ReductionAttributes>());
   }
   void run(const KernelCall& call) const override {
     if (call.output.dtype() == Dtype::float32) return add_up<float>(call);
     add_up<double>(call);
   }
   void derive(Derivation& d) const override {
-    const Shape kept = d.attributes<Reduction>().kept(d.input(0).shape());
+    const Shape kept = d.attributes<ReductionAttributes>().kept(d.input(0).shape());
     const Variable y = reshape(d.output(), kept), dy = reshape(d.cotangent(), kept);
     d.add(0, exp(d.input(0) - finite(y)) * dy);
   }
-  std::size_t attribute_bytes() const override { return sizeof(Reduction); }
+  std::size_t attribute_bytes() const override { return sizeof(ReductionAttributes); }
 
  private:
   template <class T>
@@ -79,7 +79,7 @@ class LogSumExp final : public Op {
     const T *const x = call.input(0).as<T>(), *const m = call.input(1).as<T>();
     T* const y = call.output.as<T>();
     std::fill_n(y, call.output.size(), T{0});
-    for_each_run(call.input(0).shape(), call.attributes.as<Reduction>().mask,
+    for_each_run(call.input(0).shape(), call.attributes.as<ReductionAttributes>().mask,
                  [&](std::int64_t in, std::int64_t out, std::int64_t n, bool reduced) {
                    add_exp(x + in, m + out, y + out, n, reduced);
                  });
@@ -92,13 +92,10 @@ const LogSumExp kLogSumExp;
 }  // namespace
 
 Variable logsumexp(const Operand& x, const Axes& axes, bool keepdim) {
-  const std::uint32_t mask = blame(x.where(), "logsumexp", [&] {
-    expect_floating(x.dtype(Dtype::float32));
-    return axes.mask(x.shape());
-  });
+  const std::uint32_t mask = floating_axes_mask(x, axes, "logsumexp");
   if (x.shape().size() == 0) return log(x.with(sum(x, axes, keepdim)));  // no terms: log(0)
   const Variable largest = finite(x.with(max(x, axes, true)));
-  return record(kLogSumExp, {x, largest}, Reduction{mask, keepdim});
+  return record(kLogSumExp, {x, largest}, ReductionAttributes{mask, keepdim});
 }
 
 }  // namespace unroll

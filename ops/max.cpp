@@ -89,7 +89,7 @@ class Extreme final : public Op {
 
   Type infer(const Signature& call) const override {
     const Type& x = call.input(0);
-    const auto a = call.attributes.as<Reduction>();
+    const auto a = call.attributes.as<ReductionAttributes>();
     for (int axis = 0; axis < x.shape.rank(); ++axis) {
       if ((a.mask >> axis & 1) == 0 || x.shape[axis] != 0) continue;
       throw ShapeError(fmt::format("axis {} of {} has no elements; expected at least one", axis,
@@ -102,14 +102,14 @@ class Extreme final : public Op {
     search<double>(call);
   }
   void derive(Derivation& d) const override {
-    const auto a = d.attributes<Reduction>();
+    const auto a = d.attributes<ReductionAttributes>();
     const Variable x = d.input(0);
     const Shape kept = a.kept(x.shape());
     const Variable y = reshape(d.output(), kept);
     const Variable ties = record(kTies, {x, y}, a.mask);
     d.add(0, where(equal(x, y), reshape(d.cotangent(), kept) / ties, 0.0));
   }
-  std::size_t attribute_bytes() const override { return sizeof(Reduction); }
+  std::size_t attribute_bytes() const override { return sizeof(ReductionAttributes); }
 
  private:
   template <class T>
@@ -118,7 +118,7 @@ class Extreme final : public Op {
     T* const y = call.output.as<T>();
     constexpr T kInfinity = std::numeric_limits<T>::infinity();
     std::fill_n(y, call.output.size(), largest_ ? -kInfinity : kInfinity);
-    for_each_run(call.input(0).shape(), call.attributes.as<Reduction>().mask,
+    for_each_run(call.input(0).shape(), call.attributes.as<ReductionAttributes>().mask,
                  [&](std::int64_t in, std::int64_t out, std::int64_t n, bool reduced) {
                    const auto step = reduced ? extreme_of<T> : extreme_each<T>;
                    step(largest_, x + in, y + out, n);
@@ -134,10 +134,10 @@ const Extreme kMin{"min", false};
 }  // namespace
 
 Variable max(const Operand& x, const Axes& axes, bool keepdim) {
-  return record(kMax, {x}, Reduction{axes_mask(x, axes, "max"), keepdim});
+  return record(kMax, {x}, ReductionAttributes{axes_mask(x, axes, "max"), keepdim});
 }
 Variable min(const Operand& x, const Axes& axes, bool keepdim) {
-  return record(kMin, {x}, Reduction{axes_mask(x, axes, "min"), keepdim});
+  return record(kMin, {x}, ReductionAttributes{axes_mask(x, axes, "min"), keepdim});
 }
 
 }  // namespace unroll

@@ -2,8 +2,8 @@
 // var     y = sum of (x - mean)^2 / (n - correction),   dx += dy 2 (x - mean) / (n - correction)
 #include <algorithm>
 
-#include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/ops/checks.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/formula_codes.h>
 #include <unroll/ops/kernels/simd.h>
@@ -17,7 +17,7 @@ namespace {
 
 struct VarAttributes {
   double divisor;
-  Reduction reduction;
+  ReductionAttributes reduction;
 };
 
 constexpr std::int64_t kTile = 256;
@@ -94,24 +94,16 @@ double count_of(const Shape& shape, std::uint32_t mask) {
   return static_cast<double>(count);
 }
 
-/// The axes of a floating operand as a mask; errors name `op`.
-std::uint32_t checked_axes(const Operand& x, const Axes& axes, std::string_view op) {
-  return blame(x.where(), op, [&] {
-    expect_floating(x.dtype(Dtype::float32));
-    return axes.mask(x.shape());
-  });
-}
-
 }  // namespace
 
 Variable mean(const Operand& x, const Axes& axes, bool keepdim) {
-  const std::uint32_t mask = checked_axes(x, axes, "mean");
+  const std::uint32_t mask = floating_axes_mask(x, axes, "mean");
   const Variable total = sum(x, axes, keepdim);
   return div(x.with(total), count_of(x.shape(), mask));
 }
 
 Variable var(const Operand& x, const Axes& axes, double correction, bool keepdim) {
-  const std::uint32_t mask = checked_axes(x, axes, "var");
+  const std::uint32_t mask = floating_axes_mask(x, axes, "var");
   const double divisor = std::max(count_of(x.shape(), mask) - correction, 0.0);
   const Variable center = mean(x, axes, true);
   return record(kVar, {x, center}, VarAttributes{divisor, {mask, keepdim}});

@@ -36,19 +36,19 @@ class Norm final : public Op {
   Norm() : Op("norm") {}
 
   Type infer(const Signature& call) const override {
-    return reduced_type(call.input(0), call.attributes.as<Reduction>());
+    return reduced_type(call.input(0), call.attributes.as<ReductionAttributes>());
   }
   void run(const KernelCall& call) const override {
     if (call.output.dtype() == Dtype::float32) return add_up<float>(call);
     add_up<double>(call);
   }
   void derive(Derivation& d) const override {
-    const Shape kept = d.attributes<Reduction>().kept(d.input(0).shape());
+    const Shape kept = d.attributes<ReductionAttributes>().kept(d.input(0).shape());
     const Variable y = reshape(d.output(), kept), dy = reshape(d.cotangent(), kept);
     const Variable is_zero = equal(y, 0.0);
     d.add(0, d.input(0) * where(is_zero, 0.0, dy / where(is_zero, 1.0, y)));
   }
-  std::size_t attribute_bytes() const override { return sizeof(Reduction); }
+  std::size_t attribute_bytes() const override { return sizeof(ReductionAttributes); }
 
  private:
   template <class T>
@@ -56,7 +56,7 @@ class Norm final : public Op {
     const T* const x = call.input(0).as<T>();
     T* const y = call.output.as<T>();
     std::fill_n(y, call.output.size(), T{0});
-    for_each_run(call.input(0).shape(), call.attributes.as<Reduction>().mask,
+    for_each_run(call.input(0).shape(), call.attributes.as<ReductionAttributes>().mask,
                  [&](std::int64_t in, std::int64_t out, std::int64_t n, bool reduced) {
                    add_squares(x + in, y + out, n, reduced);
                  });
@@ -69,7 +69,7 @@ const Norm kNorm;
 }  // namespace
 
 Variable norm(const Operand& x, const Axes& axes, bool keepdim) {
-  return record(kNorm, {x}, Reduction{axes_mask(x, axes, "norm"), keepdim});
+  return record(kNorm, {x}, ReductionAttributes{axes_mask(x, axes, "norm"), keepdim});
 }
 
 }  // namespace unroll

@@ -1,37 +1,27 @@
 // What reductions over axes share: attributes, types, and the walk over an array. Internal to ops/.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cstdint>
 
-#include <unroll/autograd/error.h>
 #include <unroll/autograd/op.h>
-#include <unroll/ops/axes.h>
 
 namespace unroll {
 
-/// The attributes of a reduction. No padding: attributes are compared bytewise.
-struct Reduction {
+/// The attributes of a reduction.
+struct ReductionAttributes {
   std::uint32_t mask;     ///< bit k is set if axis k is reduced
   std::uint32_t keepdim;  ///< 1 if reduced axes stay with extent 1
 
-  Shape result(const Shape& x) const { return reduced_shape(x, mask, keepdim != 0); }
+  Shape result(const Shape& x) const;
   /// The result with the reduced axes still there: it broadcasts with x.
-  Shape kept(const Shape& x) const { return reduced_shape(x, mask, true); }
+  Shape kept(const Shape& x) const;
 };
 
-inline void expect_floating(Dtype dtype) {
-  if (is_floating(dtype)) return;
-  throw DtypeError(fmt::format("got {}; expected float32 or float64", name_of(dtype)));
-}
+using Reduction = ReductionAttributes;  ///< in sum.cpp
 
-/// The shape rule of a reduction of floating numbers.
-inline Type reduced_type(const Type& x, const Reduction& reduction) {
-  expect_floating(x.dtype);
-  return {x.dtype, reduction.result(x.shape)};
-}
+/// The type of a reduction of x; throws DtypeError unless x is floating.
+Type reduced_type(const Type& x, const ReductionAttributes& reduction);
 
 /// Calls f(in, out, n, reduced) for every innermost run of n elements at input offset `in` whose
 /// results belong at output offset `out`: into that one element if `reduced`, else into n elements.

@@ -3,13 +3,12 @@
 // The kernels work on the last axis; another one is brought there and back.
 #include <cmath>
 
-#include <fmt/format.h>
-
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/recorded_at.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/axes.h>
+#include <unroll/ops/checks.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/ops/row_math.h>
@@ -19,11 +18,6 @@
 namespace unroll {
 
 namespace {
-
-void expect_floating(Dtype dtype) {
-  if (is_floating(dtype)) return;
-  throw DtypeError(fmt::format("got {}; expected float32 or float64", name_of(dtype)));
-}
 
 /// An op with one kernel per row: f(a, b, y, n) with the rows of its first two inputs.
 template <class Kernel>
