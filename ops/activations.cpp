@@ -62,8 +62,8 @@ const Pointwise kSoftsign{"softsign",
 Variable tanh(const Operand& x) { return kTanh(x); }
 Variable sigmoid(const Operand& x) { return kSigmoid(x); }
 Variable relu(const Operand& x) { return kRelu(x); }
-Variable leaky_relu(const Operand& x, double slope) { return kLeakyRelu(x, Parameters{slope}); }
-Variable elu(const Operand& x, double alpha) { return kElu(x, Parameters{alpha}); }
+Variable leaky_relu(const Operand& x, double slope) { return kLeakyRelu(x, Scalars{slope}); }
+Variable elu(const Operand& x, double alpha) { return kElu(x, Scalars{alpha}); }
 Variable gelu(const Operand& x) { return kGelu(x); }
 Variable silu(const Operand& x) { return kSilu(x); }
 Variable softplus(const Operand& x) { return kSoftplus(x); }

@@ -83,7 +83,7 @@ Variable clamp(const Operand& x, double low, double high) {
     throw ValueError(fmt::format("{}: clamp: got low {} and high {}; expected low <= high",
                                  to_string(x.where()), low, high));
   }
-  return kClamp(x, Parameters{low, high});
+  return kClamp(x, Scalars{low, high});
 }
 
 }  // namespace unroll

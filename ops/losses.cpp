@@ -68,7 +68,7 @@ Variable reduced(const Variable& losses, Reduction reduction, const Location& wh
 }
 
 Variable loss(const Pointwise& op, const Operand& x, const Operand& target, Reduction reduction,
-              const Parameters& parameters = {}) {
+              const Scalars& parameters = {}) {
   expect_same_shape(x, target, op.name());
   return reduced(op(x, target, parameters), reduction, x.where());
 }
@@ -88,7 +88,7 @@ Variable huber_loss(const Operand& x, const Operand& target, double delta, Reduc
     throw ValueError(fmt::format("{}: huber_loss: got delta {}; expected delta > 0",
                                  to_string(x.where()), delta));
   }
-  return loss(kHuber, x, target, reduction, Parameters{delta});
+  return loss(kHuber, x, target, reduction, Scalars{delta});
 }
 
 Variable binary_cross_entropy(const Operand& logits, const Operand& targets, Reduction reduction) {

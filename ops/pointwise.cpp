@@ -29,7 +29,7 @@ Pointwise::Pointwise(std::string name, Formula formula, Traits traits)
   }
 }
 
-bool Pointwise::stays_whole(const Parameters& parameters) const {
+bool Pointwise::stays_whole(const Scalars& parameters) const {
   return formula_.is_whole() &&
          std::all_of(parameters.begin(), parameters.begin() + formula_.parameters,
                      [](double p) { return p == std::trunc(p); });
@@ -50,7 +50,7 @@ Type Pointwise::infer(const Signature& call) const {
     }
     result.dtype = input->dtype;
   }
-  if (result.dtype == Dtype::int32 && !stays_whole(call.attributes.as<Parameters>())) {
+  if (result.dtype == Dtype::int32 && !stays_whole(call.attributes.as<Scalars>())) {
     throw DtypeError("got int32, which would drop fractions; expected float32 or float64");
   }
   if (formula_.is_predicate()) {
@@ -62,7 +62,7 @@ Type Pointwise::infer(const Signature& call) const {
 }
 
 void Pointwise::run(const KernelCall& call) const {
-  const auto parameters = call.attributes.as<Parameters>();
+  const auto parameters = call.attributes.as<Scalars>();
   run_formula(formula_, call.inputs,
               std::span(parameters).first(static_cast<std::size_t>(formula_.parameters)),
               call.output, call.accumulate);
@@ -99,7 +99,7 @@ void Pointwise::add_contribution(const Formula& formula) {
 }
 
 void Pointwise::derive(Derivation& d) const {
-  const auto parameters = d.attributes<Parameters>();
+  const auto parameters = d.attributes<Scalars>();
   if (contributions_.empty()) {  // a derivative formula: differentiate the primitives it is made of
     std::vector<Variable> inputs;
     for (std::size_t i = 0; i < d.input_count(); ++i) inputs.push_back(d.input(i));

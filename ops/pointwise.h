@@ -17,7 +17,7 @@
 namespace unroll {
 
 /// Numbers that an op takes beside its tensors (a slope, a bound); at most four.
-using Parameters = std::array<double, 4>;
+using Scalars = std::array<double, 4>;
 
 /// y = formula(x_1, ..., x_n, parameters...), element by element, with NumPy's broadcasting.
 /// Floating inputs must agree in dtype; bool inputs count as 0 and 1; int32 inputs are for formulas
@@ -32,18 +32,19 @@ class Pointwise final : public Op {
   template <class F, class... D>
   Pointwise(std::string name, const F& formula, const D&... derivatives)
       : Pointwise(std::move(name), trace(formula, sizeof...(D)), Traits{}) {
+    static_assert(sizeof...(D) >= 1 && sizeof...(D) <= detail::arity<F>(),
+                  "give one derivative (or nullptr) for each tensor among the formula's arguments");
     (add_derivative(derivatives), ...);
   }
 
-  Variable operator()(const Operand& x, const Parameters& parameters = {}) const {
+  Variable operator()(const Operand& x, const Scalars& parameters = {}) const {
     return record(*this, {x}, parameters);
   }
-  Variable operator()(const Operand& x1, const Operand& x2,
-                      const Parameters& parameters = {}) const {
+  Variable operator()(const Operand& x1, const Operand& x2, const Scalars& parameters = {}) const {
     return record(*this, {x1, x2}, parameters);
   }
   Variable operator()(const Operand& x1, const Operand& x2, const Operand& x3,
-                      const Parameters& parameters = {}) const {
+                      const Scalars& parameters = {}) const {
     return record(*this, {x1, x2, x3}, parameters);
   }
 
@@ -52,7 +53,7 @@ class Pointwise final : public Op {
   Type infer(const Signature& call) const override;
   void run(const KernelCall& call) const override;
   void derive(Derivation& d) const override;
-  std::size_t attribute_bytes() const override { return sizeof(Parameters); }
+  std::size_t attribute_bytes() const override { return sizeof(Scalars); }
 
  private:
   /// The contribution to one input: a formula over some of (inputs..., y, dy).
@@ -63,7 +64,7 @@ class Pointwise final : public Op {
 
   Pointwise(std::string name, Formula formula, Traits traits);
   /// Do whole inputs give whole results?
-  bool stays_whole(const Parameters& parameters) const;
+  bool stays_whole(const Scalars& parameters) const;
   void add_derivative(std::nullptr_t) { contributions_.emplace_back(); }
   template <class F>
   void add_derivative(const F& derivative) {
@@ -84,6 +85,6 @@ class Pointwise final : public Op {
 
 /// What `formula` computes, recorded as primitive ops on the tape of the inputs.
 Variable replay(const Formula& formula, std::span<const Variable> inputs,
-                const Parameters& parameters);
+                const Scalars& parameters);
 
 }  // namespace unroll

@@ -41,7 +41,7 @@ Variable primitive(Code code, const Variable& a, const Variable& b, const Variab
 }  // namespace
 
 Variable replay(const Formula& formula, std::span<const Variable> inputs,
-                const Parameters& parameters) {
+                const Scalars& parameters) {
   Dtype dtype = Dtype::float32;
   for (const Variable& input : inputs) {
     if (is_floating(input.dtype())) dtype = input.dtype();
