@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
@@ -13,6 +15,12 @@
 namespace unroll {
 
 namespace {
+
+/// Is it a number that int32 holds?
+bool is_int32(double number) {
+  using Limits = std::numeric_limits<std::int32_t>;
+  return number == std::trunc(number) && Limits::min() <= number && number <= Limits::max();
+}
 
 struct Padding {
   std::int64_t axis, before, after;
@@ -61,6 +69,10 @@ Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after
   if (before < 0 || after < 0) {
     throw ValueError(fmt::format("{}: pad: got {} elements before and {} after; expected 0 or more",
                                  to_string(x.where()), before, after));
+  }
+  if (x.dtype(Dtype::float32) == Dtype::int32 && !is_int32(value)) {
+    throw ValueError(fmt::format("{}: pad: got {} beside int32; expected a number that int32 holds",
+                                 to_string(x.where()), value));
   }
   if (before == 0 && after == 0 && x.variable() != nullptr) return *x.variable();
   // More than a Shape may have is as good as any number: its error follows, without overflow here.

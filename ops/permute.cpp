@@ -154,7 +154,7 @@ void Permute::derive(Derivation& d) const {
 
 }  // namespace
 
-Variable permute(const Operand& x, std::initializer_list<int> order) {
+Variable permute(const Operand& x, std::span<const int> order) {
   const Order resolved = blame(x.where(), "permute", [&] {
     const Shape shape = x.shape();
     if (order.size() != at(shape.rank())) {
@@ -174,6 +174,10 @@ Variable permute(const Operand& x, std::initializer_list<int> order) {
   });
   if (resolved == identity_order() && x.variable() != nullptr) return *x.variable();
   return record(kPermute, {x}, resolved);
+}
+
+Variable permute(const Operand& x, std::initializer_list<int> order) {
+  return permute(x, std::span<const int>(order.begin(), order.size()));
 }
 
 Variable transpose(const Operand& x, int axis_a, int axis_b) {

@@ -1,6 +1,8 @@
 // reshape    y = the elements of x under another shape,   dx += dy under x's shape
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/shaping.h>
@@ -42,16 +44,11 @@ Variable reshape(const Operand& x, const Shape& shape) {
 Variable reshape(const Operand& x, std::initializer_list<std::int64_t> extents) {
   const Shape shape = blame(x.where(), "reshape", [&] {
     std::vector<std::int64_t> found(extents);
-    std::int64_t known = 1, *unknown = nullptr;
-    for (std::int64_t& extent : found) {
-      if (extent == -1 && unknown == nullptr) {
-        unknown = &extent;
-      } else {
-        known *= extent;
-      }
-    }
-    if (unknown != nullptr) {
-      if (known <= 0 || x.shape().size() % known != 0) {
+    const auto unknown = std::ranges::find(found, -1);
+    if (unknown != found.end()) {
+      *unknown = 1;
+      const std::int64_t known = Shape(found).size();
+      if (known == 0 || x.shape().size() % known != 0) {
         throw ShapeError(fmt::format("-1 stands for no whole number: {} elements over {}",
                                      x.shape().size(), known));
       }

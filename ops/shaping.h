@@ -14,6 +14,7 @@ namespace unroll {
 Variable reshape(const Operand& x, std::initializer_list<std::int64_t> extents);
 Variable reshape(const Operand& x, const Shape& shape);
 /// Axes in a new order: y's axis k is x's axis order[k].
+Variable permute(const Operand& x, std::span<const int> order);
 Variable permute(const Operand& x, std::initializer_list<int> order);
 /// Two axes exchanged. Products take transposed operands as they are, without copying.
 Variable transpose(const Operand& x, int axis_a = -2, int axis_b = -1);
@@ -38,7 +39,8 @@ Variable stack(std::initializer_list<Variable> parts, int axis = 0,
 std::vector<Variable> split(const Operand& x, int count, int axis);
 /// Broadcast to `shape` by NumPy's rule.
 Variable expand(const Operand& x, const Shape& shape);
-/// `before` and `after` more elements of `value` along `axis`.
+/// `before` and `after` more elements of `value` along `axis`. Throws ValueError for negative
+/// numbers of elements, and beside int32 for a value that int32 does not hold.
 Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after,
              double value = 0);
 /// Reversed along `axis`.

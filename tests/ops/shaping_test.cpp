@@ -1,6 +1,7 @@
 // Ops that move elements, against index arithmetic: every dtype, ranks 0 to 6, empty tensors; what
 // costs nothing; gradients.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <numeric>
@@ -76,23 +77,6 @@ bool is_alias(const Variable& x) {
   return node.op->alias_offset(signature_of(state, node, scratch), node.type) >= 0;
 }
 
-Variable permuted(const Variable& x, const std::vector<int>& o) {
-  switch (o.size()) {
-    case 1:
-      return permute(x, {o[0]});
-    case 2:
-      return permute(x, {o[0], o[1]});
-    case 3:
-      return permute(x, {o[0], o[1], o[2]});
-    case 4:
-      return permute(x, {o[0], o[1], o[2], o[3]});
-    case 5:
-      return permute(x, {o[0], o[1], o[2], o[3], o[4]});
-    default:
-      return permute(x, {o[0], o[1], o[2], o[3], o[4], o[5]});
-  }
-}
-
 }  // namespace
 
 TEST_CASE("permute into every order", "[ops]") {
@@ -105,7 +89,7 @@ TEST_CASE("permute into every order", "[ops]") {
       INFO(to_string(shape) << " " << name_of(dtype) << ", permutation " << turn);
       Tape tape;
       const Tensor x = counting(shape, dtype);
-      const Variable y = permuted(tape.input(x), order);
+      const Variable y = permute(tape.input(x), order);
       check_moved(y.value(), x, [&](const Position& p) {
         Position from(p.size());
         for (std::size_t k = 0; k < p.size(); ++k) from[static_cast<std::size_t>(order[k])] = p[k];
@@ -282,6 +266,23 @@ TEST_CASE("pad surrounds with a value", "[ops]") {
   }
 }
 
+TEST_CASE("pad refuses values that int32 does not hold", "[ops]") {
+  Tape tape;
+  const Variable x = tape.input(Tensor(Shape{1}, {5}));
+  const double lowest = INT32_MIN, highest = INT32_MAX;
+  CHECK(pad(x, 0, 1, 0, lowest).value().identical(Tensor(Shape{2}, {INT32_MIN, 5})));
+  CHECK(pad(x, 0, 0, 1, highest).value().identical(Tensor(Shape{2}, {5, INT32_MAX})));
+  const std::size_t before = tape.size();
+  for (const double value : {0.5, lowest - 1, highest + 1, 1e300, std::nan("")}) {
+    INFO(value);
+    CHECK_THROWS_AS(pad(x, 0, 1, 0, value), ValueError);
+  }
+  const std::string message = thrown_message([&] { pad(x, 0, 1, 1, 0.5); });
+  const std::string line = "shaping_test.cpp:" + std::to_string(__LINE__ - 1) + ": ";
+  CHECK(contains(message, line + "pad: got 0.5 beside int32"));
+  CHECK(tape.size() == before);
+}
+
 TEST_CASE("flip reverses along every axis", "[ops]") {
   for (const Shape& shape : kShapes) {
     for (int axis = 0; axis < shape.rank(); ++axis) {
@@ -311,6 +312,10 @@ TEST_CASE("reshape and expand", "[ops]") {
   CHECK_THROWS_AS(reshape(x, {5, -1}), ShapeError);
   CHECK_THROWS_AS(reshape(x, {-1, -1}), ShapeError);
   CHECK_THROWS_AS(reshape(x, {13}), ShapeError);
+  CHECK_THROWS_AS(reshape(tape.input(Tensor(Shape{0})), {0, -1}), ShapeError);
+  const std::int64_t huge = std::int64_t{1} << 40;
+  CHECK_THROWS_AS(reshape(x, {huge, huge, -1}), ShapeError);
+  CHECK(contains(thrown_message([&] { reshape(x, {huge, huge, -1}); }), "more than 2^48 elements"));
   CHECK_THROWS_AS(expand(column, Shape{3, 2}), ShapeError);
   CHECK_THROWS_AS(expand(column, Shape{2}), ShapeError);
 }
