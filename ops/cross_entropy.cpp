@@ -217,12 +217,18 @@ Variable cross_entropy(const Operand& logits, const Operand& targets,
   const RowAttributes attributes{options.label_smoothing, logits.shape().extent(-1),
                                  options.ignore_index,
                                  static_cast<std::int32_t>(logits.dtype(Dtype::float32))};
-  const Variable normalizer = record(kNormalizer, {logits}, attributes);
-  const Variable losses = record(kCrossEntropy, {logits, normalizer, targets}, attributes);
-  if (options.reduction == Reduction::none) return losses;
-  const RecordedAt place(losses, logits.where());
-  if (options.reduction == Reduction::sum) return sum(losses);
-  return sum(losses) / max(sum(record(kCounted, {targets}, attributes)), 1.0);
+  const Operand& anchor = logits.variable() != nullptr ? logits : targets;
+  TapeState& state = on_tape(anchor, anchor, "cross_entropy").state();
+  return all_or_nothing(state, [&] {
+    const RecordedAt place(state, logits.where());
+    const Variable x = on_tape(logits, anchor, "cross_entropy");
+    const Variable normalizer = record(kNormalizer, {logits.with(x)}, attributes);
+    const Variable losses =
+        record(kCrossEntropy, {logits.with(x), normalizer, targets}, attributes);
+    if (options.reduction == Reduction::none) return losses;
+    if (options.reduction == Reduction::sum) return sum(losses);
+    return sum(losses) / max(sum(record(kCounted, {targets}, attributes)), 1.0);
+  });
 }
 
 }  // namespace unroll

@@ -55,6 +55,34 @@ TEST_CASE("gather and scatter_add agree with PyTorch", "[ops]") {
   });
 }
 
+TEST_CASE("scatter_add takes a larger source from a parameter too", "[ops]") {
+  ParameterSet parameters(0);
+  const Parameter source = parameters.create("source", Tensor(Shape{2, 2}, {1.f, 2.f, 3.f, 4.f}));
+  const Parameter start = parameters.create("start", Tensor(Shape{1, 3}, {10.f, 20.f, 30.f}));
+  const Tensor expected(Shape{1, 3}, {10.f, 22.f, 31.f});
+  Tape tape;
+  const Variable index = tape.input(ids({1, 2}, {2, 1}));
+  CHECK(scatter_add(start, 1, index, source).value().identical(expected));
+  CHECK(scatter_add(tape.use(start), 1, index, source).value().identical(expected));
+  const Variable loss = sum(scatter_add(start, 1, index, source));
+  CHECK(gradients(loss, parameters)[source].identical(Tensor(Shape{2, 2}, {1.f, 1.f, 0.f, 0.f})));
+}
+
+TEST_CASE("a failed scatter_add leaves the tapes as they were", "[ops]") {
+  ParameterSet parameters(0);
+  const Parameter source = parameters.create("source", Tensor(Shape{2, 2}));
+  Tape tape, other;
+  const Variable x = tape.input(Tensor(Shape{1, 3}, Dtype::float64)), y = other.input(x.value());
+  const Variable index = tape.input(ids({1, 2}, {2, 1}));
+  const std::size_t before = tape.size(), before_other = other.size();
+  CHECK_THROWS_AS(scatter_add(x, 1, index, source), DtypeError);
+  CHECK_THROWS_AS(scatter_add(y, 1, index, source), StateError);
+  CHECK_THROWS_AS(scatter_add(source, 1, index, other.input(Tensor(Shape{2, 2}))), StateError);
+  CHECK_THROWS_AS(scatter_add(source, 1, source, source), StateError);
+  CHECK(tape.size() == before);
+  CHECK(other.size() == before_other + 1);  // the input above
+}
+
 TEST_CASE("gather moves elements of every dtype", "[ops]") {
   Tape tape;
   const Variable index = tape.input(ids({3}, {2, 0, 2}));

@@ -1,4 +1,5 @@
 // The losses: against PyTorch, ignored rows, special values, speed of cross_entropy, errors.
+#include <cmath>
 #include <limits>
 
 #include <unroll/autograd/error.h>
@@ -204,6 +205,31 @@ TEST_CASE("losses refuse what would broadcast by mistake", "[ops]") {
   CHECK(contains(thrown_message([&] { mse_loss(row, column); }),
                  "losses_test.cpp:" + std::to_string(__LINE__ - 1) +
                      ": mse_loss: got [3] and a target of shape [3, 1]; expected the same shape"));
+}
+
+TEST_CASE("cross_entropy takes its logits from a parameter too", "[ops]") {
+  ParameterSet parameters(0);
+  const Parameter logits = parameters.create("logits", Tensor(Shape{2, 3}));
+  Tape tape;
+  const Variable targets = tape.input(ids({2}, {0, 2}));
+  CHECK(cross_entropy(logits, targets).item() == Approx(std::log(3)));
+}
+
+TEST_CASE("a failed cross_entropy leaves the tapes as they were", "[ops]") {
+  ParameterSet parameters(0);
+  const Parameter logits = parameters.create("logits", Tensor(Shape{2, 3}));
+  Tape tape, other;
+  const Variable x = tape.input(Tensor(Shape{2, 3})), targets = other.input(ids({2}, {0, 1}));
+  CHECK_THROWS_AS(cross_entropy(x, targets), StateError);
+  CHECK(contains(thrown_message([&] { cross_entropy(x, targets); }),
+                 "losses_test.cpp:" + std::to_string(__LINE__ - 1) + ": cross_entropy: "));
+  CHECK(tape.size() == 1);
+  CHECK(other.size() == 1);
+
+  Tape eager({.eager = true});  // where the target is seen to be wrong at once
+  const Variable wrong = eager.input(ids({2}, {0, 3}));
+  CHECK_THROWS_AS(cross_entropy(logits, wrong), ValueError);
+  CHECK(eager.size() == 1);
 }
 
 TEST_CASE("loss arguments are checked", "[ops]") {
