@@ -8,6 +8,11 @@ namespace {
 
 const Pointwise kLess{"less", [](Expr a, Expr b) { return a < b; }, nullptr, nullptr};
 const Pointwise kLessEqual{"less_equal", [](Expr a, Expr b) { return a <= b; }, nullptr, nullptr};
+const Pointwise kGreater{"greater", [](Expr a, Expr b) { return a > b; }, nullptr, nullptr};
+const Pointwise kGreaterEqual{"greater_equal",
+                              [](Expr a, Expr b) { return a >= b; },
+                              nullptr,
+                              nullptr};
 const Pointwise kEqual{"equal", [](Expr a, Expr b) { return a == b; }, nullptr, nullptr};
 const Pointwise kNotEqual{"not_equal", [](Expr a, Expr b) { return a != b; }, nullptr, nullptr};
 
@@ -25,8 +30,8 @@ const Pointwise kWhere{"where",
 
 Variable less(const Operand& a, const Operand& b) { return kLess(a, b); }
 Variable less_equal(const Operand& a, const Operand& b) { return kLessEqual(a, b); }
-Variable greater(const Operand& a, const Operand& b) { return kLess(b, a); }
-Variable greater_equal(const Operand& a, const Operand& b) { return kLessEqual(b, a); }
+Variable greater(const Operand& a, const Operand& b) { return kGreater(a, b); }
+Variable greater_equal(const Operand& a, const Operand& b) { return kGreaterEqual(a, b); }
 Variable equal(const Operand& a, const Operand& b) { return kEqual(a, b); }
 Variable not_equal(const Operand& a, const Operand& b) { return kNotEqual(a, b); }
 Variable where(const Operand& condition, const Operand& a, const Operand& b) {

@@ -27,7 +27,8 @@ const Pointwise kPow{"pow",
                        return where(b == 0, 0, dy * b * pow(a, b - 1));
                      },
                      [](Expr a, Expr, Expr y, Expr dy) {
-                       return where(a == 0, 0, dy * y * log(a));
+                       // log(0) would make the derivative of this rule NaN.
+                       return where(a == 0, 0, dy * y * log(where(a == 0, 1, a)));
                      }};
 
 const Pointwise kExp{"exp",

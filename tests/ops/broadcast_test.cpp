@@ -174,6 +174,12 @@ TEST_CASE("errors name the user's line, the op and both operands", "[ops]") {
   std::string message = thrown_message([&] { a + b; });
   CHECK(contains(message, here(__LINE__ - 1) + "add: "));
   CHECK(contains(message, "[2, 3] and [2, 4]"));
+  message = thrown_message([&] { greater(a, b); });
+  CHECK(contains(message, here(__LINE__ - 1) + "greater: "));
+  CHECK(contains(message, "[2, 3] and [2, 4]"));
+  message = thrown_message([&] { greater_equal(a, b); });
+  CHECK(contains(message, here(__LINE__ - 1) + "greater_equal: "));
+  CHECK(contains(message, "[2, 3] and [2, 4]"));
   message = thrown_message([&] { pow(a, b); });
   CHECK(contains(message, here(__LINE__ - 1) + "pow: "));
   message = thrown_message([&] { a* wide; });

@@ -70,6 +70,8 @@ const Samples kWhereSamples{
 const std::string kStep = "a step function: the derivative is 0 wherever it exists";
 const NoGradientOp kLessSamples{"less", kStep};
 const NoGradientOp kLessEqualSamples{"less_equal", kStep};
+const NoGradientOp kGreaterSamples{"greater", kStep};
+const NoGradientOp kGreaterEqualSamples{"greater_equal", kStep};
 const NoGradientOp kEqualSamples{"equal", kStep};
 const NoGradientOp kNotEqualSamples{"not_equal", kStep};
 

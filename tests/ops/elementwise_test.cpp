@@ -334,6 +334,19 @@ TEST_CASE("arithmetic on two operands", "[ops]") {
   }
 }
 
+TEST_CASE("pow has second derivatives by b that are 0 where a is 0", "[ops]") {
+  Tape tape;
+  const Variable a = tape.input(Tensor(Shape{2}, {0.0, 2.0}));
+  const Variable b = tape.input(Tensor(Shape{2}, {3.0, 3.0}));
+  const Variable slope = gradients(sum(pow(a, b)), {b})[0];
+  const Tensor second = gradients(sum(slope), {b})[0].value();
+  CHECK(second.at(0) == 0);
+  CHECK(second.at(1) == Approx(8 * std::log(2) * std::log(2)));
+  const Tensor mixed = gradients(sum(slope), {a})[0].value();
+  CHECK(mixed.at(0) == 0);
+  CHECK(mixed.at(1) == Approx(4 + 12 * std::log(2)));
+}
+
 TEST_CASE("comparisons follow IEEE 754", "[ops]") {
   Tape tape;
   for (const double u : kSpecial) {
