@@ -9,8 +9,9 @@
 
 namespace unroll {
 
-/// Runs `f`; an error of this library that comes out of it is thrown again, of the same type, as
-/// "file:line: function: message", unless it names this place already.
+/// Runs `f`; an error of one of the types in error.h that comes out of it is thrown again, of the
+/// same type, as "file:line: function: message", unless it names this place already. Other
+/// exceptions pass as they are.
 template <class F>
 auto blame(const Location& where, std::string_view function, F f) {
   const auto message = [&](const Error& e) {
@@ -27,6 +28,10 @@ auto blame(const Location& where, std::string_view function, F f) {
     throw ValueError(message(e));
   } catch (const StateError& e) {
     throw StateError(message(e));
+  } catch (const IoError& e) {
+    throw IoError(message(e));
+  } catch (const NumericError& e) {
+    throw NumericError(message(e));
   }
 }
 

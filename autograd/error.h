@@ -1,5 +1,7 @@
-// The typed exceptions of the library. Every message has the form
-// `file:line: function: what it got; what it expected`; a call that throws has changed nothing.
+// The typed exceptions of the library. Messages have the form `function: what it got; what it
+// expected`. What is recorded on a tape (ops, layers, gradients) puts the caller's `file:line: ` in
+// front; tensors, parameters, optimisers and files name only themselves. A call that throws has
+// changed nothing.
 #pragma once
 
 #include <stdexcept>

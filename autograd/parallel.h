@@ -1,5 +1,6 @@
 // Data parallelism: a batch is cut into a fixed number of shards, each with a tape of its own; TBB
 // runs them; gradients are added in shard order. The result does not depend on the thread count.
+// Optimisers take no part in this: they spread their updates over threads by themselves.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,8 @@ struct LossAndGradients {
 /// Records the loss of one shard of the batch on its tape. Called from several threads at once.
 using ShardLoss = std::function<Variable(Tape& tape, int shard)>;
 
-/// Keeps the tapes of the shards between steps, so that their memory is used again.
+/// Keeps the tapes of the shards between steps, so that their memory is used again. Its calls start
+/// threads of their own, but one object is to be used from one thread at a time.
 class Parallel {
  public:
   /// Throws ValueError unless shards >= 1 and threads >= 0.

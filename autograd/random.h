@@ -42,7 +42,8 @@ class Random {
   int used_ = 4;
 };
 
-/// Independent elements, uniform in [low, high). Throws DtypeError unless floating.
+/// Independent elements, uniform in [low, high); in float32 rounding may give `high` itself.
+/// Throws DtypeError unless floating.
 Tensor random_uniform(const Shape& shape, std::uint64_t seed, double low = -1, double high = 1,
                       Dtype dtype = Dtype::float64);
 /// Independent elements, normal with this mean and standard deviation.

@@ -1,4 +1,5 @@
 // Errors speak: the user's line, the op, what it got. And a failed call changes nothing.
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/indexing.h>
@@ -65,6 +66,22 @@ TEST_CASE("type errors name the user's line, the op and both shapes", "[errors]"
   const Variable v = tape.input(Tensor(Shape{5}, Dtype::float64));
   check_error<ShapeError>(__LINE__, {"matmul: ", "[5]", "[3, 4]"}, [&] { matmul(v, b); });
   check_error<ShapeError>(__LINE__, {"matmul: ", "[3, 4]", "[5]"}, [&] { matmul(b, v); });
+}
+
+TEST_CASE("blame keeps the type of every error and names a place once", "[errors]") {
+  const Location at = Location::current();
+  const auto blamed = [&]<class Kind>(const Kind& error) {
+    const auto call = [&] { blame(at, "inner", [&] { throw error; }); };
+    check_error<Kind>(at.line, {"inner: said"}, call);
+    const std::string once = thrown_message(call);
+    CHECK(thrown_message([&] { blame(at, "outer", call); }) == once);
+  };
+  blamed(ShapeError("said"));
+  blamed(DtypeError("said"));
+  blamed(ValueError("said"));
+  blamed(StateError("said"));
+  blamed(IoError("said"));
+  blamed(NumericError("said"));
 }
 
 TEST_CASE("state errors name the user's line and the op", "[errors]") {
