@@ -29,7 +29,7 @@ struct Type {
 std::string to_string(const Type& type);
 
 /// The plain constants of one recorded op (axes, flags, rates), as bytes on the tape.
-/// They are compared and copied bytewise, hence trivially copyable structs only.
+/// They are copied bytewise, hence trivially copyable structs only.
 class Attributes {
  public:
   Attributes() = default;
