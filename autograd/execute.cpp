@@ -48,7 +48,7 @@ void place_output(TapeState& state, Schedule& schedule, Schedule::Step& step, st
   Schedule::Step& owner = schedule.steps[step.owner];
   const Node& node = state.nodes[step.node];
   if (step.alias && &owner == &step) {
-    auto* base = static_cast<std::byte*>(state.values[state.inputs_of(node)[0]]);
+    auto* base = static_cast<std::byte*>(state.values[state.read_inputs_of(node)[0]]);
     state.values[step.node] = base + step.offset;
   } else if (step.alias) {
     state.values[step.node] = static_cast<std::byte*>(state.values[owner.node]) + step.offset;
@@ -67,7 +67,7 @@ void execute(TapeState& state, Schedule& schedule) {
     if (step.alias) continue;
     const Node& node = state.nodes[step.node];
     void* const output = state.values[schedule.steps[step.owner].node];
-    std::span<const std::uint32_t> inputs = state.inputs_of(node);
+    std::span<const std::uint32_t> inputs = state.read_inputs_of(node);
     if (node.op == &accumulate_op() && step.accumulate) {  // add what did not write itself
       rest.clear();
       std::ranges::copy_if(inputs, std::back_inserter(rest), [&](std::uint32_t input) {
@@ -118,7 +118,7 @@ void expect_current(const TapeState& state, std::uint32_t node) {
   const auto is_alias = [&](const Node& n) {
     return n.op->alias_offset(signature_of(state, n, scratch), n.type) >= 0;
   };
-  while (is_alias(state.nodes[node])) node = state.inputs_of(state.nodes[node])[0];
+  while (is_alias(state.nodes[node])) node = state.read_inputs_of(state.nodes[node])[0];
   for (const TapeState::ParameterUse& use : state.parameters) {
     if (use.node == node && use.parameter.version() != use.version) refuse_changed(state, use);
   }
@@ -128,7 +128,7 @@ void run_now(TapeState& state, std::uint32_t index) {
   const FlushDenormals flush;
   expect_unchanged_parameters(state);
   const Node& node = state.nodes[index];
-  for (const std::uint32_t input : state.inputs_of(node)) {
+  for (const std::uint32_t input : state.read_inputs_of(node)) {
     if (state.values[input] == nullptr) {  // a leaf constant, or recorded before eager mode
       evaluate(state, std::span(&input, 1), Keep::everything);
     }
@@ -136,12 +136,12 @@ void run_now(TapeState& state, std::uint32_t index) {
   std::vector<const Type*> scratch;
   const std::int64_t offset = node.op->alias_offset(signature_of(state, node, scratch), node.type);
   if (offset >= 0) {
-    auto* base = static_cast<std::byte*>(state.values[state.inputs_of(node)[0]]);
+    auto* base = static_cast<std::byte*>(state.values[state.read_inputs_of(node)[0]]);
     state.values[index] = base + offset;
     return;
   }
   void* const output = state.kept.allocate(node.type.bytes());
-  run(state, node, state.inputs_of(node), output, false);
+  run(state, node, state.read_inputs_of(node), output, false);
   state.values[index] = output;
 }
 

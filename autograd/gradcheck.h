@@ -38,8 +38,10 @@ struct GradcheckReport {
 /// Any composition of ops: from variables on one tape to a variable there.
 using Function = std::function<Variable(std::span<const Variable>)>;
 
-/// A function of one to four variables, such as an op, as a Function. Calling the result with
-/// another number of variables throws ValueError.
+namespace detail {
+
+/// A function of one to four variables, such as an op, as a Function that refers to it. Calling
+/// the result with another number of variables throws ValueError.
 template <class F>
 requires(!std::convertible_to<const F&, Function>) Function as_function(const F& f) {
   return [&f](std::span<const Variable> x) -> Variable {
@@ -61,6 +63,8 @@ requires(!std::convertible_to<const F&, Function>) Function as_function(const F&
   };
 }
 
+}  // namespace detail
+
 /// Checks the gradient of `f` by every floating element of `inputs`: with a random cotangent c,
 /// d<c, f(x)>/dx against (<c, f(x + eps)> - <c, f(x - eps)>) / (2 eps). Floating inputs must be
 /// float64 (DtypeError); others are passed as they are. `f` must be deterministic.
@@ -70,12 +74,19 @@ GradcheckReport gradcheck(const Function& f, const std::vector<Tensor>& inputs,
 template <class F>
 requires(!std::convertible_to<const F&, Function>) GradcheckReport
     gradcheck(const F& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {}) {
-  return gradcheck(as_function(f), inputs, options);
+  return gradcheck(detail::as_function(f), inputs, options);
 }
 
 /// The same for the gradients themselves: checks the derivative of <c, df/dx> by x and by c.
 GradcheckReport gradgradcheck(const Function& f, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options = {});
+
+template <class F>
+requires(!std::convertible_to<const F&, Function>) GradcheckReport
+    gradgradcheck(const F& f, const std::vector<Tensor>& inputs,
+                  const GradcheckOptions& options = {}) {
+  return gradgradcheck(detail::as_function(f), inputs, options);
+}
 
 /// Checks the gradient of a scalar loss by every parameter, which must be float64: element by
 /// element, or along random directions when there are many. Parameters are moved during the check

@@ -15,8 +15,9 @@ bool near(double a, double b) { return std::abs(a - b) <= 1e-3 * std::max(1.0, s
 
 double badness(const Comparison& c, const GradcheckOptions& options) {
   const double error = std::abs(c.analytic - c.numeric);
-  // A NaN on either side is a disagreement unless both are NaN.
-  if (std::isnan(error)) return std::isnan(c.analytic) && std::isnan(c.numeric) ? 0 : INFINITY;
+  // NaN or infinity on one side only is a disagreement.
+  if (std::isnan(c.analytic) && std::isnan(c.numeric)) return 0;
+  if (!std::isfinite(error)) return c.analytic == c.numeric ? 0 : INFINITY;
   return error / (options.atol + options.rtol * std::abs(c.numeric));
 }
 

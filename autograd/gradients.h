@@ -28,6 +28,8 @@ class Derivation {
   std::size_t input_count() const;
   /// Does anybody ask for the gradient of input i? Skip the work if not.
   bool wanted(std::size_t i) const;
+  /// Is input i itself one of the variables that gradients were asked for?
+  bool asked_for(std::size_t i) const;
   Variable input(std::size_t i) const;
   Variable output() const;
   Variable cotangent() const;

@@ -115,6 +115,10 @@ class Op {
   /// Computes the output. Not called for aliases.
   virtual void run(const KernelCall& call) const = 0;
 
+  /// How many of the operands, counted from the first, the kernel reads. The others only take part
+  /// in differentiation and are not computed for this op.
+  virtual std::size_t read_count(const Signature& call) const { return call.inputs.size(); }
+
   /// If the result is a contiguous part of input 0, its offset in bytes; else -1. Such a node
   /// costs nothing: it shares the memory of its input.
   virtual std::int64_t alias_offset(const Signature& call, const Type& output) const;

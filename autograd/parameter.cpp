@@ -10,6 +10,13 @@
 
 namespace unroll {
 
+Parameter::Data& Parameter::data() const {
+  if (data_ == nullptr) {
+    throw StateError("Parameter: the handle is empty; expected one that a Scope created");
+  }
+  return *data_;
+}
+
 void Parameter::assign(Tensor value) const {
   if (value.dtype() != dtype()) {
     throw DtypeError(fmt::format("Parameter::assign: {} is {}; got {}", name(), name_of(dtype()),

@@ -20,22 +20,23 @@ class Parameter {
   Parameter() = default;
 
   bool defined() const { return data_ != nullptr; }
-  const std::string& name() const { return data_->name; }
-  const Tensor& value() const { return data_->value; }
-  const Shape& shape() const { return data_->value.shape(); }
-  Dtype dtype() const { return data_->value.dtype(); }
+  // All of these throw StateError if this is a handle to nothing.
+  const std::string& name() const { return data().name; }
+  const Tensor& value() const { return data().value; }
+  const Shape& shape() const { return value().shape(); }
+  Dtype dtype() const { return value().dtype(); }
   /// Position in its set.
-  std::size_t index() const { return data_->index; }
+  std::size_t index() const { return data().index; }
   /// Grows with every assignment; a tape refuses to mix two versions.
-  std::uint64_t version() const { return data_->version; }
+  std::uint64_t version() const { return data().version; }
 
   /// Replaces the value. Throws ShapeError or DtypeError if the type differs.
   void assign(Tensor value) const;
   /// The elements for updating in place (optimisers).
   template <Element T>
   std::span<T> update() const {
-    auto elements = data_->value.mutable_data<T>();
-    ++data_->version;
+    auto elements = data().value.template mutable_data<T>();
+    ++data().version;
     return elements;
   }
   bool operator==(const Parameter& other) const { return data_ == other.data_; }
@@ -48,6 +49,8 @@ class Parameter {
     std::size_t index = 0;
     std::uint64_t version = 0;
   };
+  Data& data() const;
+
   std::shared_ptr<Data> data_;
 };
 

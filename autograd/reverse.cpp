@@ -15,8 +15,12 @@ namespace unroll {
 namespace detail {
 
 Reverse::Reverse(std::shared_ptr<TapeState> shared, std::uint32_t first, std::uint32_t last,
-                 std::span<const std::uint32_t> wrt)
-    : shared_(std::move(shared)), first_(first), last_(last), wrt_(wrt.begin(), wrt.end()) {
+                 std::span<const std::uint32_t> wrt, bool rewriting)
+    : shared_(std::move(shared)),
+      first_(first),
+      last_(last),
+      wrt_(wrt.begin(), wrt.end()),
+      rewriting_(rewriting) {
   const std::uint32_t count = last + 1 - first;
   slots_.resize(count);
   for (const std::uint32_t node : wrt_) {
@@ -32,7 +36,7 @@ Reverse::Reverse(std::shared_ptr<TapeState> shared, std::uint32_t first, std::ui
   for (std::uint32_t i = first; i <= last; ++i) {
     const Node& node = shared_->nodes[i];
     Slot& slot = slots_[i - first];
-    if (slot.depends || !node.differentiable) continue;
+    if (slot.depends || !differentiable(node)) continue;
     const auto inputs = shared_->inputs_of(node);
     slot.depends = std::ranges::any_of(inputs, [&](std::uint32_t input) { return wanted(input); });
   }
@@ -49,6 +53,15 @@ bool Reverse::wanted(std::uint32_t node) const {
   const std::uint32_t slot = slot_of(node);
   return slot != TapeState::kNone && slots_[slot].depends &&
          is_floating(shared_->nodes[node].type.dtype);
+}
+
+bool Reverse::asked_for(std::uint32_t node) const {
+  return std::ranges::find(wrt_, node) != wrt_.end();
+}
+
+bool Reverse::differentiable(const Node& node) const {
+  if (rewriting_) return is_floating(node.type.dtype) && node.op != &detach_op();
+  return node.differentiable;
 }
 
 void Reverse::add(std::uint32_t node, std::uint32_t contribution) {
@@ -87,7 +100,7 @@ void Reverse::sweep() {
     // Copied: recording a rule may move the nodes.
     const Node node = shared_->nodes[i];
     if (!slot.depends || slot.head == TapeState::kNone) continue;
-    if (is_leaf(node) || !node.differentiable) continue;
+    if (is_leaf(node) || !differentiable(node)) continue;
     const RecordedAt attribution(*shared_, node.where);
     Derivation derivation(*this, i, sum(slot, node.where));
     node.op->derive(derivation);
@@ -115,6 +128,11 @@ bool Derivation::wanted(std::size_t i) const {
 
 Variable Derivation::handle(std::uint32_t node) const {
   return {reverse_.shared(), node, reverse_.state().generation};
+}
+
+bool Derivation::asked_for(std::size_t i) const {
+  const TapeState& state = reverse_.state();
+  return reverse_.asked_for(state.inputs_of(state.nodes[node_])[i]);
 }
 
 Variable Derivation::input(std::size_t i) const {
@@ -154,7 +172,7 @@ void derive_through(Derivation& d, const Variable& rewritten, std::size_t first)
     positions.push_back(i);
   }
   detail::Reverse reverse(rewritten.shared_state(), static_cast<std::uint32_t>(first),
-                          rewritten.index(), inputs);
+                          rewritten.index(), inputs, true);
   reverse.add(rewritten.index(), d.cotangent().index());
   reverse.sweep();
   for (std::size_t k = 0; k < inputs.size(); ++k) {

@@ -14,13 +14,16 @@ namespace unroll::detail {
 /// leaves to it, even if they are computed from one another.
 class Reverse {
  public:
-  /// Sweeps back from node `last`; `wrt` are the nodes whose gradients are asked for.
+  /// Sweeps back from node `last`; `wrt` are the nodes whose gradients are asked for. `rewriting`:
+  /// the nodes stand for a node that is being differentiated, so gradients flow through them even
+  /// if they were recorded just now, under NoGradient.
   Reverse(std::shared_ptr<TapeState> shared, std::uint32_t first, std::uint32_t last,
-          std::span<const std::uint32_t> wrt);
+          std::span<const std::uint32_t> wrt, bool rewriting = false);
 
   /// Adds a contribution to the gradient of `node`.
   void add(std::uint32_t node, std::uint32_t contribution);
   bool wanted(std::uint32_t node) const;
+  bool asked_for(std::uint32_t node) const;
   /// Visits every node with a gradient, last to first.
   void sweep();
   /// The contributions to `wrt[k]`, in the order they were recorded.
@@ -43,12 +46,14 @@ class Reverse {
 
   /// Position in slots_, kNone if the node can have no gradient here.
   std::uint32_t slot_of(std::uint32_t node) const;
+  bool differentiable(const Node& node) const;
   std::vector<std::uint32_t> list(const Slot& slot) const;
   std::uint32_t sum(Slot& slot, const Location& where);
 
   std::shared_ptr<TapeState> shared_;
   std::uint32_t first_, last_;
   std::vector<std::uint32_t> wrt_;
+  bool rewriting_;
   std::vector<Slot> slots_;                                   ///< of nodes first_..last_
   std::unordered_map<std::uint32_t, std::uint32_t> outside_;  ///< wrt before first_ -> slot
   std::vector<Contribution> pool_;

@@ -30,7 +30,7 @@ std::vector<std::uint32_t> pending_ancestors(TapeState& state,
     if (state.step_of[i] != kMarked) continue;
     --outstanding;
     found.push_back(i);
-    for (const std::uint32_t input : state.inputs_of(state.nodes[i])) mark(input);
+    for (const std::uint32_t input : state.read_inputs_of(state.nodes[i])) mark(input);
   }
   std::ranges::reverse(found);
   return found;
@@ -50,7 +50,7 @@ Schedule make_schedule(TapeState& state, std::span<const std::uint32_t> roots, K
     step.owner = s;
     step.keep = keep == Keep::everything;
     state.step_of[nodes[s]] = s;
-    const auto inputs = state.inputs_of(node);
+    const auto inputs = state.read_inputs_of(node);
     for (const std::uint32_t input : inputs) {
       const std::uint32_t producer = state.step_of[input];
       if (producer != TapeState::kNone) ++schedule.steps[producer].uses;

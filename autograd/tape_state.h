@@ -17,6 +17,7 @@ struct Node {
   const Op* op = nullptr;
   std::uint32_t first_input = 0;  ///< position in TapeState::inputs
   std::uint32_t input_count = 0;
+  std::uint32_t read_count = 0;  ///< operands that the kernel reads: the first ones
   std::uint32_t attributes = 0;  ///< position in TapeState::attributes
   bool differentiable = true;    ///< false: recorded under NoGradient, or detached
   Type type;
@@ -57,6 +58,9 @@ struct TapeState {
 
   std::span<const std::uint32_t> inputs_of(const Node& node) const {
     return {inputs.data() + node.first_input, node.input_count};
+  }
+  std::span<const std::uint32_t> read_inputs_of(const Node& node) const {
+    return {inputs.data() + node.first_input, node.read_count};
   }
   Attributes attributes_of(const Node& node) const {
     return Attributes(attributes.data() + node.attributes);

@@ -55,12 +55,16 @@ class Affine final : public Op {
     compute<double>(call);
   }
 
+  /// The transpose that W was written as is operand 3; see matmul.cpp.
+  std::size_t read_count(const Signature&) const override { return 3; }
+
   void derive(Derivation& d) const override {
     const bool transposed = d.attributes<AffineAttributes>().transposed;
     const Variable x = d.input(0), w = d.input(1), dy = d.cotangent();
     if (d.wanted(0)) d.add(0, matmul(dy, w, {false, !transposed}));
-    if (d.wanted(1)) {
-      d.add(1, transposed ? matmul(dy, x, {true, false}) : matmul(x, dy, {true, false}));
+    if (const GradientTarget to(d, 1, transposed ? 3 : 1); to.wanted) {
+      d.add(to.input,
+            transposed && to.stored ? matmul(dy, x, {true, false}) : matmul(x, dy, {true, false}));
     }
     if (d.wanted(2)) d.add(2, sum(dy, 0));
   }
@@ -93,21 +97,22 @@ const Affine kAffine;
 
 Variable affine(const Operand& x, const Operand& w, const Operand& b) {
   const Shape shape = x.shape();
-  Variable plain;
-  const bool transposed =
-      w.variable() != nullptr && is_transpose_of_last_axes(*w.variable(), plain);
-  const Operand weight = transposed ? w.with(plain) : w;
-  const AffineAttributes attributes{transposed};
-  if (shape.rank() == 2) return record(kAffine, {x, weight, b}, attributes);
+  const Factor weight(w);
+  const auto product = [&](const Operand& rows) {
+    std::vector<Operand> operands{rows, weight.operand, b};
+    if (weight.transposed) operands.push_back(w);
+    return record(kAffine, operands, AffineAttributes{weight.transposed});
+  };
+  if (shape.rank() == 2) return product(x);
   if (shape.rank() == 0) {
     throw ShapeError(
         fmt::format("{}: affine: x is a scalar; expected [..., i]", to_string(x.where())));
   }
   const int last = shape.rank() - 1;
-  return all_or_nothing(tape_of(x, weight, "affine"), [&] {
-    const Variable rows = on_tape(x, weight, "affine");
+  return all_or_nothing(tape_of(x, w, "affine"), [&] {
+    const Variable rows = on_tape(x, w, "affine");
     const Variable flat = reshape(x.with(rows), Shape{shape.product(0, last), shape[last]});
-    const Variable y = record(kAffine, {x.with(flat), weight, b}, attributes);
+    const Variable y = product(x.with(flat));
     return reshape(x.with(y), shape.with(last, y.shape()[1]));
   });
 }

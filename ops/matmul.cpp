@@ -1,4 +1,8 @@
 // matmul    C = A B,   dA += dC B^T,   dB += A^T dC; each operand may be stored transposed
+//
+// Where an operand is a transpose, the kernel reads what was transposed, and the transpose itself
+// is one more operand, which is not read: it may be what a gradient is asked for, and it may cut
+// the gradient.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -54,16 +58,23 @@ class MatMul final : public Op {
     multiply<double>(call);
   }
 
+  std::size_t read_count(const Signature&) const override { return 2; }
+
   void derive(Derivation& d) const override {
     const auto t = d.attributes<Transposed>();
     const Variable a = d.input(0), b = d.input(1), dc = d.cotangent();
-    if (d.wanted(0)) {
-      const Variable da = t.a ? matmul(b, dc, {t.b, true}) : matmul(dc, b, {false, !t.b});
-      d.add(0, sum_to(da, a.shape()));
+    const bool linked = d.input_count() > 2;
+    const std::size_t link_a = linked && t.a ? 2 : 0;
+    const std::size_t link_b = linked && t.b ? (t.a ? 3 : 2) : 1;
+    if (const GradientTarget to(d, 0, link_a); to.wanted) {
+      const Variable da =
+          t.a && to.stored ? matmul(b, dc, {t.b, true}) : matmul(dc, b, {false, !t.b});
+      d.add(to.input, sum_to(da, d.input(to.input).shape()));
     }
-    if (d.wanted(1)) {
-      const Variable db = t.b ? matmul(dc, a, {true, t.a}) : matmul(a, dc, {!t.a, false});
-      d.add(1, sum_to(db, b.shape()));
+    if (const GradientTarget to(d, 1, link_b); to.wanted) {
+      const Variable db =
+          t.b && to.stored ? matmul(dc, a, {true, t.a}) : matmul(a, dc, {!t.a, false});
+      d.add(to.input, sum_to(db, d.input(to.input).shape()));
     }
   }
 
@@ -107,6 +118,20 @@ Variable matmul(const Operand& a, const Operand& b, Transposed transposed) {
   return record(kMatMul, {a, b}, transposed);
 }
 
+GradientTarget::GradientTarget(const Derivation& d, std::size_t stored_input, std::size_t link)
+    : wanted(d.wanted(link)), stored(link == stored_input), input(link) {
+  // Straight to the stored operand, unless somebody asks for the transpose's own gradient.
+  if (!stored && d.wanted(stored_input) && !d.asked_for(link)) {
+    stored = true;
+    input = stored_input;
+  }
+}
+
+Factor::Factor(const Operand& x) : operand(x) {
+  transposed = x.variable() != nullptr && is_transpose_of_last_axes(*x.variable(), source_);
+  if (transposed) operand = x.with(source_);
+}
+
 TapeState& tape_of(const Operand& a, const Operand& b, std::string_view op) {
   return (a.variable() != nullptr ? *a.variable() : on_tape(b, a, op)).state();
 }
@@ -143,24 +168,26 @@ Variable matmul(const Operand& a, const Operand& b) {
                                  to_string(shape_a), to_string(shape_b)));
   }
   if (shape_a.rank() == 1 || shape_b.rank() == 1) return matmul_with_vector(a, b);
-  Transposed transposed;
-  Variable plain_a, plain_b;
-  if (a.variable() != nullptr) transposed.a = is_transpose_of_last_axes(*a.variable(), plain_a);
-  if (b.variable() != nullptr) transposed.b = is_transpose_of_last_axes(*b.variable(), plain_b);
-  const Operand left = transposed.a ? a.with(plain_a) : a;
-  const Operand right = transposed.b ? b.with(plain_b) : b;
+  const Factor left(a), right(b);
+  const Transposed transposed{left.transposed, right.transposed};
+  const auto product = [&](const Operand& x) {
+    std::vector<Operand> operands{x, right.operand};
+    if (left.transposed) operands.push_back(a);
+    if (right.transposed) operands.push_back(b);
+    return record(kMatMul, operands, transposed);
+  };
   // One matrix for all items of the batch: one tall product.
-  if (shape_b.rank() == 2 && shape_a.rank() > 2 && !transposed.a) {
+  if (shape_b.rank() == 2 && shape_a.rank() > 2 && !left.transposed) {
     const int last = shape_a.rank() - 1;
     const Shape tall{shape_a.product(0, last), shape_a[last]};
-    return all_or_nothing(tape_of(left, right, "matmul"), [&] {
-      const Variable matrices = on_tape(left, right, "matmul");
+    return all_or_nothing(tape_of(a, b, "matmul"), [&] {
+      const Variable matrices = on_tape(a, b, "matmul");
       const Variable flat = reshape(a.with(matrices), tall);
-      const Variable y = matmul(a.with(flat), right, transposed);
+      const Variable y = product(a.with(flat));
       return reshape(a.with(y), shape_a.with(last, shape_b[1]));
     });
   }
-  return matmul(left, right, transposed);
+  return product(left.operand);
 }
 
 Variable dot(const Operand& a, const Operand& b) {
@@ -176,7 +203,8 @@ Variable outer(const Operand& a, const Operand& b) {
     throw ShapeError(fmt::format("{}: outer: operands have shapes {} and {}; expected vectors",
                                  to_string(a.where()), to_string(a.shape()), to_string(b.shape())));
   }
-  const Variable column = reshape(a, {-1, 1});
+  const Variable left = on_tape(a, b, "outer");
+  const Variable column = reshape(a.with(left), {-1, 1});
   return mul(a.with(column), b);
 }
 

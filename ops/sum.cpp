@@ -30,7 +30,7 @@ class Sum final : public Op {
   Sum() : Op("sum", {.accumulates = true}) {}
 
   Type infer(const Signature& call) const override {
-    return reduced_type(call.input(0), call.attributes.as<Reduction>());
+    return reduced_type(call.input(0), call.attributes.as<ReductionAttributes>());
   }
 
   void run(const KernelCall& call) const override {
@@ -40,10 +40,10 @@ class Sum final : public Op {
 
   void derive(Derivation& d) const override {
     const Shape shape = d.input(0).shape();
-    d.add(0, expand(reshape(d.cotangent(), d.attributes<Reduction>().kept(shape)), shape));
+    d.add(0, expand(reshape(d.cotangent(), d.attributes<ReductionAttributes>().kept(shape)), shape));
   }
 
-  std::size_t attribute_bytes() const override { return sizeof(Reduction); }
+  std::size_t attribute_bytes() const override { return sizeof(ReductionAttributes); }
 
  private:
   template <class T>
@@ -51,7 +51,7 @@ class Sum final : public Op {
     T* const y = call.output.as<T>();
     const T* const x = call.input(0).as<T>();
     if (!call.accumulate) std::fill_n(y, call.output.size(), T{0});
-    for_each_run(call.input(0).shape(), call.attributes.as<Reduction>().mask,
+    for_each_run(call.input(0).shape(), call.attributes.as<ReductionAttributes>().mask,
                  [&](std::int64_t in, std::int64_t out, std::int64_t n, bool reduced) {
                    add_run(x + in, y + out, n, reduced);
                  });
@@ -63,12 +63,16 @@ const Sum kSum;
 }  // namespace
 
 Variable sum(const Operand& x, const Axes& axes, bool keepdim) {
-  return record(kSum, {x}, Reduction{axes_mask(x, axes, "sum"), keepdim});
+  return record(kSum, {x}, ReductionAttributes{axes_mask(x, axes, "sum"), keepdim});
 }
 
 Variable sum_to(const Operand& x, const Shape& shape) {
   const Shape from = x.shape();
   if (from == shape && x.variable() != nullptr) return *x.variable();
+  if (!broadcastable(from, shape) || broadcast(from, shape) != from) {
+    throw ShapeError(fmt::format("{}: sum_to: {} does not broadcast to {}", to_string(x.where()),
+                                 to_string(shape), to_string(from)));
+  }
   const int added = from.rank() - shape.rank();
   std::uint32_t mask = 0;
   for (int axis = 0; axis < from.rank(); ++axis) {
@@ -76,11 +80,7 @@ Variable sum_to(const Operand& x, const Shape& shape) {
       mask |= std::uint32_t{1} << axis;
     }
   }
-  if (added < 0 || reduced_shape(from, mask, true).size() != shape.size()) {
-    throw ShapeError(fmt::format("{}: sum_to: {} does not broadcast to {}", to_string(x.where()),
-                                 to_string(shape), to_string(from)));
-  }
-  return reshape(record(kSum, {x}, Reduction{mask, 1}), shape);
+  return reshape(record(kSum, {x}, ReductionAttributes{mask, 1}), shape);
 }
 
 }  // namespace unroll

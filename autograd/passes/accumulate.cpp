@@ -12,7 +12,7 @@ void accumulate(const TapeState& state, Schedule& schedule) {
   // From the last sum on, so that a sum folded into another one hands its destination on.
   for (std::size_t s = steps.size(); s-- > 0;) {
     if (!is_sum(steps[s])) continue;
-    for (const std::uint32_t input : state.inputs_of(state.nodes[steps[s].node])) {
+    for (const std::uint32_t input : state.read_inputs_of(state.nodes[steps[s].node])) {
       const std::uint32_t producer = state.step_of[input];
       if (producer == TapeState::kNone) continue;
       Schedule::Step& step = steps[producer];

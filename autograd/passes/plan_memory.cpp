@@ -54,7 +54,7 @@ std::uint32_t overwritable(const TapeState& state, const Schedule& schedule, std
   const auto& steps = schedule.steps;
   const Node& node = state.nodes[steps[s].node];
   if (!node.op->traits().elementwise || steps[s].owner != s) return TapeState::kNone;
-  const auto inputs = state.inputs_of(node);
+  const auto inputs = state.read_inputs_of(node);
   for (const std::uint32_t candidate : inputs) {
     if (state.step_of[candidate] == TapeState::kNone) continue;
     const std::uint32_t owner = steps[state.step_of[candidate]].owner;
@@ -81,7 +81,7 @@ void plan_memory(const TapeState& state, Schedule& schedule, bool reuse) {
   };
   for (std::uint32_t s = 0; s < steps.size(); ++s) {
     steps[steps[s].owner].last_use = std::max(steps[steps[s].owner].last_use, s);
-    for (const std::uint32_t input : state.inputs_of(state.nodes[steps[s].node])) {
+    for (const std::uint32_t input : state.read_inputs_of(state.nodes[steps[s].node])) {
       const std::uint32_t producer = state.step_of[input];
       if (producer != TapeState::kNone) steps[steps[producer].owner].last_use = s;
     }
@@ -107,7 +107,7 @@ void plan_memory(const TapeState& state, Schedule& schedule, bool reuse) {
       }
       live[owner] = true;
     }
-    for (const std::uint32_t input : state.inputs_of(state.nodes[steps[s].node])) {
+    for (const std::uint32_t input : state.read_inputs_of(state.nodes[steps[s].node])) {
       const std::uint32_t producer = state.step_of[input];
       if (producer == TapeState::kNone) continue;
       const std::uint32_t victim = steps[producer].owner;

@@ -36,7 +36,6 @@ struct RunCommand {
   SearchOptions search;
   int n_best = 1;
   bool attention = false;
-  int threads = 0;
 };
 int run(const RunCommand& command);
 

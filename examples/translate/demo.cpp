@@ -41,13 +41,13 @@ int run(const DemoCommand& command) {
   Translator translator(std::move(languages), {.embedding = 96, .hidden = 160, .dropout = 0.1},
                         command.seed);
   const TrainingSummary summary = train(translator, training, validation,
-                                        {.epochs = 40,
+                                        {.epochs = 30,
                                          .minutes = command.minutes,
                                          .batch_tokens = 1024,
                                          .learning_rate = 4e-3,
                                          .warmup_steps = 100,
                                          .label_smoothing = 0.05,
-                                         .patience = 40,
+                                         .patience = 30,
                                          .threads = command.threads,
                                          .seed = command.seed},
                                         command.model);

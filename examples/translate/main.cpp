@@ -13,6 +13,12 @@ namespace {
 using namespace unroll;
 using namespace unroll::translate;
 
+template <class T>
+void add_number(CLI::App& app, const char* name, T& value, const char* text, double least,
+                double most) {
+  app.add_option(name, value, text)->capture_default_str()->check(CLI::Range(least, most));
+}
+
 void add_search(CLI::App& app, SearchOptions& search) {
   app.add_option("--beam", search.beam, "beam size; 1 is greedy")->check(CLI::Range(1, 100));
   app.add_option("--length-penalty", search.length_penalty,
@@ -58,26 +64,23 @@ void add_train(CLI::App& app, TrainCommand& train) {
   app.add_option("--min-count", train.language.vocabulary.min_count, "rarer tokens become <unk>")
       ->capture_default_str();
 
-  app.add_option("--embedding", train.network.embedding, "width of the embeddings")
-      ->capture_default_str();
-  app.add_option("--hidden", train.network.hidden, "width of the recurrent layers")
-      ->capture_default_str();
-  app.add_option("--dropout", train.network.dropout, "rate")->capture_default_str();
+  ModelOptions& network = train.network;
+  add_number(app, "--embedding", network.embedding, "width of the embeddings", 1, 1 << 16);
+  add_number(app, "--hidden", network.hidden, "width of the recurrent layers", 1, 1 << 16);
+  add_number(app, "--dropout", network.dropout, "rate, below 1", 0, 0.99);
 
   TrainerOptions& trainer = train.trainer;
-  app.add_option("--epochs", trainer.epochs, "most passes over the data")->capture_default_str();
-  app.add_option("--minutes", trainer.minutes, "time limit; 0: none")->capture_default_str();
-  app.add_option("--batch-tokens", trainer.batch_tokens, "tokens per step")->capture_default_str();
-  app.add_option("--learning-rate", trainer.learning_rate, "peak")->capture_default_str();
-  app.add_option("--warmup", trainer.warmup_steps, "steps to the peak")->capture_default_str();
-  app.add_option("--label-smoothing", trainer.label_smoothing, "0 to 1")->capture_default_str();
-  app.add_option("--clip", trainer.clip_norm, "global gradient norm")->capture_default_str();
-  app.add_option("--patience", trainer.patience,
-                 "epochs without a better validation loss before stopping")
-      ->capture_default_str();
-  app.add_option("--shards", trainer.shards,
-                 "parts a batch is cut into; fixes the result, unlike --threads")
-      ->capture_default_str();
+  add_number(app, "--epochs", trainer.epochs, "most passes over the data", 1, 1000000);
+  add_number(app, "--minutes", trainer.minutes, "time limit; 0: none", 0, 1e6);
+  add_number(app, "--batch-tokens", trainer.batch_tokens, "tokens per step", 1, 1 << 24);
+  add_number(app, "--learning-rate", trainer.learning_rate, "its peak", 0, 1e3);
+  add_number(app, "--warmup", trainer.warmup_steps, "steps to the peak", 0, 1 << 30);
+  add_number(app, "--label-smoothing", trainer.label_smoothing, "0 to 1", 0, 0.99);
+  add_number(app, "--clip", trainer.clip_norm, "global gradient norm", 0, 1e9);
+  add_number(app, "--patience", trainer.patience,
+             "epochs without a better validation loss before stopping", 1, 1000000);
+  add_number(app, "--shards", trainer.shards,
+             "parts a batch is cut into; fixes the result, unlike --threads", 1, 1024);
   app.add_option("--seed", trainer.seed, "of everything random")->capture_default_str();
   add_threads(app, trainer.threads);
 }
@@ -105,7 +108,6 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 100));
   run_app->add_flag("--attention", translate_lines.attention, "print the alignment too");
   add_search(*run_app, translate_lines.search);
-  add_threads(*run_app, translate_lines.threads);
 
   EvaluateCommand evaluate;
   CLI::App* evaluate_app = app.add_subcommand("evaluate", "score a model on a file of pairs");

@@ -3,8 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <numbers>
 
 #include <unroll/autograd/error.h>
@@ -79,7 +84,7 @@ class Trainer {
 
   TrainingSummary run() {
     const std::vector<text::ExampleLength> lengths = lengths_of(training_);
-    for (int epoch = 0; epoch < options_.epochs && !finished(); ++epoch) {
+    for (int epoch = 0; epoch < options_.epochs && (epoch == 0 || !finished()); ++epoch) {
       const auto batches =
           text::make_batches(lengths, {.max_tokens = options_.batch_tokens, .seed = options_.seed},
                              static_cast<std::uint64_t>(epoch));
@@ -212,6 +217,15 @@ TrainingSummary train(Translator& translator, const std::vector<Example>& traini
         fmt::format("train: got {} training and {} validation examples; expected at "
                     "least one of each",
                     training.size(), validation.size()));
+  }
+  if (options.epochs < 1 || options.patience < 1 || options.batch_tokens < 1) {
+    throw ValueError(fmt::format(
+        "train: got {} epochs, patience {} and {} tokens per batch; expected at least 1 of each",
+        options.epochs, options.patience, options.batch_tokens));
+  }
+  const auto folder = std::filesystem::absolute(path).parent_path();
+  if (::access(folder.c_str(), W_OK) != 0) {  // better now than after the first epoch
+    throw IoError(fmt::format("train: {}: {}", folder.string(), std::strerror(errno)));
   }
   return Trainer(translator, training, validation, options, path).run();
 }

@@ -39,8 +39,8 @@ struct TrainingSummary {
 /// Trains `translator` in place and writes it to `path` whenever the validation loss is the best
 /// so far; on return it holds the best parameters. Shows progress on standard error. Ctrl-C
 /// validates once more, keeps the better model and returns.
-/// Throws ValueError without training or validation examples, NumericError when the loss is not
-/// finite.
+/// Throws ValueError without training or validation examples or for options out of range, IoError
+/// if the model cannot be written, NumericError when the loss is not finite.
 TrainingSummary train(Translator& translator, const std::vector<Example>& training,
                       const std::vector<Example>& validation, const TrainerOptions& options,
                       const std::string& path);

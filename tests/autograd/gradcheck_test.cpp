@@ -40,6 +40,11 @@ const Pointwise kCube{"test.cube", [](Expr x) { return x * x * x; },
 const Samples kCubeSamples{
     "test.cube", [](std::span<const Variable> x) { return kCube(x[0]); }, {{uniform({2, 3})}}};
 
+// Numeric slope infinite at 0, analytic slope 1.
+const Pointwise kCliff{"test.cliff", [](Expr x) { return x / 0; },
+                       [](Expr, Expr, Expr dy) { return dy; }};
+const NoGradientOp kCliffHasNone{"test.cliff", "a planted fault"};
+
 using D = Derivation;
 using V = const Variable&;
 const Planted kRight("right", [](D& d, V g) { d.add(0, g); });
@@ -81,6 +86,11 @@ TEST_CASE("an op or a function of variables is checked as it is", "[gradcheck]")
   CHECK(gradcheck(product, {random_normal({3, 4}, 1), random_normal({4}, 2)}).ok);
   CHECK(contains(thrown_message([&] { gradcheck(product, {random_normal({3}, 1)}); }),
                  "does not take 1 variables"));
+}
+
+TEST_CASE("an infinite difference is no agreement", "[gradcheck]") {
+  CHECK_FALSE(gradcheck(kCliff, {Tensor(Shape{2}, {0.0, 1.0})}).ok);
+  CHECK_FALSE(gradcheck(kCliff, {Tensor(Shape{2}, {0.0, 0.0})}).ok);
 }
 
 TEST_CASE("planted faults are caught with their likely cause", "[gradcheck]") {

@@ -272,3 +272,14 @@ TEST_CASE("the work for gradients that nobody asks for is not recorded", "[gradi
   };
   CHECK(nodes(true) < nodes(false));
 }
+
+TEST_CASE("second derivatives are the same when they are recorded under no_gradient",
+          "[gradients]") {
+  Tape tape;
+  const Variable x = tape.input(random_normal({3}, 5));
+  const Variable slope = sum(gradients(sum(square(tanh(x))), {x})[0]);
+  const Variable outside = gradients(slope, {x})[0];
+  const auto guard = tape.no_gradient();
+  const Variable inside = gradients(slope, {x})[0];
+  CHECK(inside.value().identical(outside.value()));
+}

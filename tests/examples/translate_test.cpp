@@ -138,6 +138,11 @@ TEST_CASE("what is no model is refused with the reason", "[translate]") {
 
 TEST_CASE("the trainer names what it lacks", "[translate]") {
   Translator translator = small_translator(number_pairs());
+  const auto examples = translator.languages().encode(number_pairs());
+  CHECK_THROWS_AS(train(translator, examples, examples, quick(0), "x"), ValueError);
+  CHECK(contains(
+      thrown_message([&] { train(translator, examples, examples, quick(1), "/no/such/x"); }),
+      "/no/such"));
   CHECK(contains(thrown_message([&] { train(translator, {}, {}, quick(1), "x"); }),
                  "0 training and 0 validation"));
 }

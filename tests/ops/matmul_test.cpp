@@ -344,3 +344,38 @@ TEST_CASE("weight gradients of many steps are added up in place", "[matmul]") {
     CHECK(found[0].at(i) == Approx(found[1].at(i)).epsilon(1e-12).margin(1e-14));
   }
 }
+
+TEST_CASE("a transposed operand can be asked for its own gradient", "[ops][matmul]") {
+  Tape tape;
+  const Variable q = tape.input(uniform({2, 3})), x = tape.input(uniform({4, 3}));
+  const Variable w = tape.input(uniform({2, 4})), b = tape.input(uniform({4}));
+  const Variable k = transpose(x), same = k * 1.0;  // `same` is no transpose to a product
+  const auto close = [](const Variable& a, const Variable& c) {
+    return sum(abs(a - c)).item() < 1e-12;
+  };
+  const auto product = [&](const Variable& y) { return sum(matmul(q, y) * w); };
+  const auto layer = [&](const Variable& y) { return sum(affine(q, y, b) * w); };
+  CHECK(close(gradients(product(k), {k})[0], gradients(product(same), {same})[0]));
+  CHECK(close(gradients(layer(k), {k})[0], gradients(layer(same), {same})[0]));
+  // The transpose is used elsewhere, too, and both it and its source are asked for.
+  const auto both = gradients(product(k) + sum(k * k), {x, k});
+  const auto expected = gradients(product(same) + sum(same * same), {x, same});
+  CHECK(close(both[0], expected[0]));
+  CHECK(close(both[1], expected[1]));
+  const auto left = [&](const Variable& y) { return sum(matmul(y, x) * 2.0); };
+  const Variable p = transpose(tape.input(uniform({4, 5}))), plain = p * 1.0;
+  CHECK(close(gradients(left(p), {p})[0], gradients(left(plain), {plain})[0]));
+}
+
+TEST_CASE("a transpose recorded under no_gradient cuts the gradient", "[ops][matmul]") {
+  Tape tape;
+  const Variable q = tape.input(uniform({2, 3})), x = tape.input(uniform({4, 3}));
+  const auto constant = [&] {
+    const auto guard = tape.no_gradient();
+    return transpose(x);
+  };
+  const Variable k = constant();
+  CHECK_NOTHROW(gradients(sum(matmul(q, k)), {q}));
+  CHECK_THROWS_AS(gradients(sum(matmul(q, k)), {x}), StateError);
+  CHECK_THROWS_AS(gradients(sum(affine(q, k, tape.input(uniform({4})))), {x}), StateError);
+}

@@ -389,3 +389,12 @@ const Samples kCumsumOfRow{"cumsum", [](Inputs x) { return cumsum(x[0], 0); }, {
 const NoGradientOp kArgmax{"argmax", "positions are whole numbers"};
 
 }  // namespace
+
+TEST_CASE("sum_to refuses what does not broadcast, whatever its size", "[ops]") {
+  Tape tape;
+  const Variable x = tape.input(uniform({2, 3}));
+  CHECK_THROWS_AS(sum_to(x, {3, 2}), ShapeError);
+  CHECK_THROWS_AS(sum_to(x, {2, 3, 1}), ShapeError);
+  CHECK_THROWS_AS(sum_to(x, {6}), ShapeError);
+  CHECK(sum_to(x, {1, 3}).shape() == Shape{1, 3});
+}
