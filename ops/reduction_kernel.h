@@ -18,8 +18,6 @@ struct ReductionAttributes {
   Shape kept(const Shape& x) const;
 };
 
-using Reduction = ReductionAttributes;  ///< in sum.cpp
-
 /// The type of a reduction of x; throws DtypeError unless x is floating.
 Type reduced_type(const Type& x, const ReductionAttributes& reduction);
 
