@@ -8,6 +8,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradcheck_cause.h>
+#include <unroll/autograd/gradcheck_directions.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/random.h>
 
@@ -15,16 +16,11 @@ namespace unroll {
 
 using detail::badness;
 using detail::Comparison;
+using detail::inner_product;
+using detail::judge;
 using detail::likely_cause;
 
 namespace {
-
-double inner_product(const Tensor& a, const Tensor& b) {
-  double sum = 0;
-  const auto x = a.data<double>(), y = b.data<double>();
-  for (std::size_t i = 0; i < x.size(); ++i) sum += x[i] * y[i];
-  return sum;
-}
 
 /// A function with any number of outputs.
 using Functions = std::function<std::vector<Variable>(std::span<const Variable>)>;
@@ -100,21 +96,6 @@ std::string worst_output(const Functions& f, const std::vector<Tensor>& inputs,
   return text;
 }
 
-GradcheckReport judge(const std::vector<Comparison>& all, const GradcheckOptions& options,
-                      const std::function<std::string(const Comparison&)>& explain) {
-  GradcheckReport report;
-  const Comparison* worst = nullptr;
-  for (const Comparison& c : all) {
-    const double bad = badness(c, options);
-    if (bad <= report.worst) continue;
-    report.worst = bad;
-    worst = &c;
-  }
-  report.ok = report.worst <= 1;
-  if (!report.ok) report.message = explain(*worst);
-  return report;
-}
-
 void expect_float64(const std::vector<Tensor>& inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].dtype() != Dtype::float32) continue;
@@ -129,40 +110,6 @@ std::int64_t floating_elements(const std::vector<Tensor>& inputs) {
   std::int64_t total = 0;
   for (const Tensor& input : inputs) total += is_floating(input.dtype()) ? input.size() : 0;
   return total;
-}
-
-std::string explain_direction(const Comparison& c) {
-  return fmt::format(
-      "gradcheck: along random direction {} the derivative is {:.9g} analytically, "
-      "{:.9g} numerically",
-      c.element, c.analytic, c.numeric);
-}
-
-/// Along random directions u: <g, u> against the difference of f along u.
-std::vector<Comparison> along_directions(
-    const GradcheckOptions& options, const std::vector<Tensor>& gradients,
-    const std::function<double(const std::vector<Tensor>&, double)>& loss_at) {
-  std::vector<Comparison> all;
-  for (int d = 0; d < options.directions; ++d) {
-    std::vector<Tensor> direction;
-    double length = 0, analytic = 0;
-    for (std::size_t i = 0; i < gradients.size(); ++i) {
-      const std::uint64_t key = mix(options.seed + 17, mix(static_cast<std::uint64_t>(d), i));
-      direction.push_back(random_normal(gradients[i].shape(), key));
-      length += inner_product(direction.back(), direction.back());
-    }
-    length = std::sqrt(std::max(length, 1e-300));
-    for (std::size_t i = 0; i < gradients.size(); ++i) {
-      for (double& x : direction[i].mutable_data<double>()) x /= length;
-      if (gradients[i].dtype() == Dtype::float64) {
-        analytic += inner_product(gradients[i], direction[i]);
-      }
-    }
-    const double numeric =
-        (loss_at(direction, options.eps) - loss_at(direction, -options.eps)) / (2 * options.eps);
-    all.push_back({0, d, analytic, numeric});
-  }
-  return all;
 }
 
 void move_by(Tensor& x, const Tensor& direction, double step) {
@@ -190,16 +137,16 @@ GradcheckReport check(const Functions& f, const std::vector<Tensor>& inputs,
   };
 
   if (floating_elements(inputs) > options.exhaustive_limit) {
-    const auto all = along_directions(options, gradients,
-                                      [&](const std::vector<Tensor>& direction, double step) {
-                                        std::vector<Tensor> moved = inputs;
-                                        for (std::size_t i = 0; i < moved.size(); ++i) {
-                                          if (is_floating(moved[i].dtype()))
-                                            move_by(moved[i], direction[i], step);
-                                        }
-                                        return loss_at(moved);
-                                      });
-    return judge(all, options, explain_direction);
+    return detail::check_directions(
+        options, gradients,
+        [&](const std::vector<Tensor>& direction, double step) {
+          std::vector<Tensor> moved = inputs;
+          for (std::size_t i = 0; i < moved.size(); ++i) {
+            if (is_floating(moved[i].dtype())) move_by(moved[i], direction[i], step);
+          }
+          return loss_at(moved);
+        },
+        [](std::size_t i) { return fmt::format("input {}", i); });
   }
 
   std::vector<Comparison> all;
@@ -278,17 +225,17 @@ GradcheckReport gradcheck(const ParameterSet& parameters,
     std::vector<Comparison> all;
     std::vector<Tensor> moved = original;
     if (parameters.elements() > options.exhaustive_limit) {
-      all = along_directions(options, analytic,
-                             [&](const std::vector<Tensor>& direction, double step) {
-                               moved = original;
-                               for (std::size_t i = 0; i < moved.size(); ++i) {
-                                 move_by(moved[i], direction[i], step);
-                               }
-                               assign(moved);
-                               return loss_now();
-                             });
+      const GradcheckReport report = detail::check_directions(
+          options, analytic,
+          [&](const std::vector<Tensor>& direction, double step) {
+            moved = original;
+            for (std::size_t i = 0; i < moved.size(); ++i) move_by(moved[i], direction[i], step);
+            assign(moved);
+            return loss_now();
+          },
+          [&](std::size_t i) { return "parameter " + parameters[i].name(); });
       assign(original);
-      return judge(all, options, explain_direction);
+      return report;
     }
     for (std::size_t i = 0; i < original.size(); ++i) {
       for (std::int64_t k = 0; k < original[i].size(); ++k) {

@@ -63,4 +63,19 @@ std::string likely_cause(const std::vector<Comparison>& all, std::size_t input,
   return "a wrong formula, or a function that is not differentiable here";
 }
 
+GradcheckReport judge(const std::vector<Comparison>& all, const GradcheckOptions& options,
+                      const std::function<std::string(const Comparison&)>& explain) {
+  GradcheckReport report;
+  const Comparison* worst = nullptr;
+  for (const Comparison& c : all) {
+    const double bad = badness(c, options);
+    if (bad <= report.worst) continue;
+    report.worst = bad;
+    worst = &c;
+  }
+  report.ok = report.worst <= 1;
+  if (!report.ok) report.message = explain(*worst);
+  return report;
+}
+
 }  // namespace unroll::detail

@@ -22,4 +22,8 @@ double badness(const Comparison& c, const GradcheckOptions& options);
 /// Guesses the mistake from how all analytic values of one input relate to the numeric ones.
 std::string likely_cause(const std::vector<Comparison>& all, std::size_t input, const Shape& shape);
 
+/// The verdict over all comparisons; `explain` words the worst one if it is too bad.
+GradcheckReport judge(const std::vector<Comparison>& all, const GradcheckOptions& options,
+                      const std::function<std::string(const Comparison&)>& explain);
+
 }  // namespace unroll::detail
