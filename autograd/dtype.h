@@ -15,12 +15,9 @@ enum class Dtype : std::uint8_t { float32, float64, int32, bool_ };
 constexpr std::size_t size_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::float32:
-    case Dtype::int32:
-      return 4;
-    case Dtype::float64:
-      return 8;
-    case Dtype::bool_:
-      return 1;
+    case Dtype::int32: return 4;
+    case Dtype::float64: return 8;
+    case Dtype::bool_: return 1;
   }
   return 0;
 }
@@ -28,14 +25,10 @@ constexpr std::size_t size_of(Dtype dtype) {
 /// "float32", "float64", "int32" or "bool".
 constexpr std::string_view name_of(Dtype dtype) {
   switch (dtype) {
-    case Dtype::float32:
-      return "float32";
-    case Dtype::float64:
-      return "float64";
-    case Dtype::int32:
-      return "int32";
-    case Dtype::bool_:
-      return "bool";
+    case Dtype::float32: return "float32";
+    case Dtype::float64: return "float64";
+    case Dtype::int32: return "int32";
+    case Dtype::bool_: return "bool";
   }
   return "?";
 }
@@ -63,14 +56,10 @@ constexpr Dtype dtype_of() {
 template <class F>
 decltype(auto) with_element(Dtype dtype, F f) {
   switch (dtype) {
-    case Dtype::float32:
-      return f(static_cast<float*>(nullptr));
-    case Dtype::float64:
-      return f(static_cast<double*>(nullptr));
-    case Dtype::int32:
-      return f(static_cast<std::int32_t*>(nullptr));
-    case Dtype::bool_:
-      break;
+    case Dtype::float32: return f(static_cast<float*>(nullptr));
+    case Dtype::float64: return f(static_cast<double*>(nullptr));
+    case Dtype::int32: return f(static_cast<std::int32_t*>(nullptr));
+    case Dtype::bool_: break;
   }
   return f(static_cast<bool*>(nullptr));
 }

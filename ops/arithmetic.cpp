@@ -10,60 +10,43 @@ namespace unroll {
 
 namespace {
 
-const Pointwise kAdd{"add",
-                     [](Expr a, Expr b) { return a + b; },
+const Pointwise kAdd{"add", [](Expr a, Expr b) { return a + b; },
                      [](Expr, Expr, Expr, Expr dy) { return dy; },
                      [](Expr, Expr, Expr, Expr dy) { return dy; }};
 
-const Pointwise kSub{"sub",
-                     [](Expr a, Expr b) { return a - b; },
+const Pointwise kSub{"sub", [](Expr a, Expr b) { return a - b; },
                      [](Expr, Expr, Expr, Expr dy) { return dy; },
                      [](Expr, Expr, Expr, Expr dy) { return -dy; }};
 
-const Pointwise kMul{"mul",
-                     [](Expr a, Expr b) { return a * b; },
+const Pointwise kMul{"mul", [](Expr a, Expr b) { return a * b; },
                      [](Expr, Expr b, Expr, Expr dy) { return dy * b; },
                      [](Expr a, Expr, Expr, Expr dy) { return dy * a; }};
 
-const Pointwise kDiv{"div",
-                     [](Expr a, Expr b) { return a / b; },
+const Pointwise kDiv{"div", [](Expr a, Expr b) { return a / b; },
                      [](Expr, Expr b, Expr, Expr dy) { return dy / b; },
                      [](Expr, Expr b, Expr y, Expr dy) { return -dy * y / b; }};
 
-const Pointwise kNeg{"neg",
-                     [](Expr x) { return -x; },
-                     [](Expr, Expr, Expr dy) { return -dy; }};
+const Pointwise kNeg{"neg", [](Expr x) { return -x; }, [](Expr, Expr, Expr dy) { return -dy; }};
 
-const Pointwise kMin{"min",
-                     [](Expr a, Expr b) { return min(a, b); },
-                     [](Expr a, Expr b, Expr, Expr dy) {
-                       return where(a < b, dy, where(a == b, dy * 0.5, 0));
-                     },
-                     [](Expr a, Expr b, Expr, Expr dy) {
-                       return where(b < a, dy, where(a == b, dy * 0.5, 0));
-                     }};
+const Pointwise kMin{
+    "min", [](Expr a, Expr b) { return min(a, b); },
+    [](Expr a, Expr b, Expr, Expr dy) { return where(a < b, dy, where(a == b, dy * 0.5, 0)); },
+    [](Expr a, Expr b, Expr, Expr dy) { return where(b < a, dy, where(a == b, dy * 0.5, 0)); }};
 
-const Pointwise kMax{"max",
-                     [](Expr a, Expr b) { return max(a, b); },
-                     [](Expr a, Expr b, Expr, Expr dy) {
-                       return where(a > b, dy, where(a == b, dy * 0.5, 0));
-                     },
-                     [](Expr a, Expr b, Expr, Expr dy) {
-                       return where(b > a, dy, where(a == b, dy * 0.5, 0));
-                     }};
+const Pointwise kMax{
+    "max", [](Expr a, Expr b) { return max(a, b); },
+    [](Expr a, Expr b, Expr, Expr dy) { return where(a > b, dy, where(a == b, dy * 0.5, 0)); },
+    [](Expr a, Expr b, Expr, Expr dy) { return where(b > a, dy, where(a == b, dy * 0.5, 0)); }};
 
-const Pointwise kClamp{"clamp",
-                       [](Expr x, Expr low, Expr high) { return min(max(x, low), high); },
+const Pointwise kClamp{"clamp", [](Expr x, Expr low, Expr high) { return min(max(x, low), high); },
                        [](Expr x, Expr low, Expr high, Expr, Expr dy) {
                          return where(x < low, 0, where(x > high, 0, dy));
                        }};
 
-const Pointwise kAbs{"abs",
-                     [](Expr x) { return abs(x); },
+const Pointwise kAbs{"abs", [](Expr x) { return abs(x); },
                      [](Expr x, Expr, Expr dy) { return dy * sign(x); }};
 
-const Pointwise kSign{"sign",
-                      [](Expr x) { return sign(x); },
+const Pointwise kSign{"sign", [](Expr x) { return sign(x); },
                       [](Expr, Expr, Expr) { return Expr(0); }};
 
 }  // namespace

@@ -9,22 +9,15 @@ namespace {
 const Pointwise kLess{"less", [](Expr a, Expr b) { return a < b; }, nullptr, nullptr};
 const Pointwise kLessEqual{"less_equal", [](Expr a, Expr b) { return a <= b; }, nullptr, nullptr};
 const Pointwise kGreater{"greater", [](Expr a, Expr b) { return a > b; }, nullptr, nullptr};
-const Pointwise kGreaterEqual{"greater_equal",
-                              [](Expr a, Expr b) { return a >= b; },
-                              nullptr,
+const Pointwise kGreaterEqual{"greater_equal", [](Expr a, Expr b) { return a >= b; }, nullptr,
                               nullptr};
 const Pointwise kEqual{"equal", [](Expr a, Expr b) { return a == b; }, nullptr, nullptr};
 const Pointwise kNotEqual{"not_equal", [](Expr a, Expr b) { return a != b; }, nullptr, nullptr};
 
-const Pointwise kWhere{"where",
-                       [](Expr condition, Expr a, Expr b) { return where(condition, a, b); },
-                       nullptr,
-                       [](Expr condition, Expr, Expr, Expr, Expr dy) {
-                         return where(condition, dy, 0);
-                       },
-                       [](Expr condition, Expr, Expr, Expr, Expr dy) {
-                         return where(condition, 0, dy);
-                       }};
+const Pointwise kWhere{
+    "where", [](Expr condition, Expr a, Expr b) { return where(condition, a, b); }, nullptr,
+    [](Expr condition, Expr, Expr, Expr, Expr dy) { return where(condition, dy, 0); },
+    [](Expr condition, Expr, Expr, Expr, Expr dy) { return where(condition, 0, dy); }};
 
 }  // namespace
 

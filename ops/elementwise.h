@@ -51,10 +51,10 @@ Variable clamp(const Operand& x, double low, double high);
 // **** activations ****
 
 Variable tanh(const Operand& x);
-Variable sigmoid(const Operand& x);                            ///< 1 / (1 + exp(-x))
-Variable relu(const Operand& x);                               ///< max(x, 0); derivative 0 at 0
-Variable leaky_relu(const Operand& x, double slope = 0.01);    ///< x if x > 0, else slope x
-Variable elu(const Operand& x, double alpha = 1.0);            ///< x if x > 0, else alpha (e^x - 1)
+Variable sigmoid(const Operand& x);                          ///< 1 / (1 + exp(-x))
+Variable relu(const Operand& x);                             ///< max(x, 0); derivative 0 at 0
+Variable leaky_relu(const Operand& x, double slope = 0.01);  ///< x if x > 0, else slope x
+Variable elu(const Operand& x, double alpha = 1.0);          ///< x if x > 0, else alpha (e^x - 1)
 /// x Phi(x) with the normal distribution Phi, by erf (Hendrycks and Gimpel 2016).
 Variable gelu(const Operand& x);
 Variable silu(const Operand& x);      ///< x sigmoid(x)

@@ -28,9 +28,7 @@ class Expand final : public Op {
     static const Formula identity = trace([](Expr x) { return x; }, 1);
     run_formula(identity, call.inputs, {}, call.output, call.accumulate);
   }
-  void derive(Derivation& d) const override {
-    d.add(0, sum_to(d.cotangent(), d.input(0).shape()));
-  }
+  void derive(Derivation& d) const override { d.add(0, sum_to(d.cotangent(), d.input(0).shape())); }
   std::size_t attribute_bytes() const override { return sizeof(Shape); }
 };
 

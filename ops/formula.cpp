@@ -155,56 +155,31 @@ Formula without_unused_inputs(const Formula& formula, std::vector<int>& used) {
 
 double evaluate(Code code, double a, double b, double c) {
   switch (code) {
-    case Code::neg:
-      return -a;
-    case Code::abs:
-      return std::abs(a);
-    case Code::sign:
-      return a > 0 ? 1 : a < 0 ? -1 : a;
-    case Code::exp:
-      return std::exp(a);
-    case Code::log:
-      return std::log(a);
-    case Code::log1p:
-      return std::log1p(a);
-    case Code::expm1:
-      return std::expm1(a);
-    case Code::sqrt:
-      return std::sqrt(a);
-    case Code::tanh:
-      return std::tanh(a);
-    case Code::sigmoid:
-      return 1 / (1 + std::exp(-a));
-    case Code::sin:
-      return std::sin(a);
-    case Code::cos:
-      return std::cos(a);
-    case Code::erf:
-      return std::erf(a);
-    case Code::add:
-      return a + b;
-    case Code::sub:
-      return a - b;
-    case Code::mul:
-      return a * b;
-    case Code::div:
-      return a / b;
-    case Code::pow:
-      return std::pow(a, b);
-    case Code::min:
-      return std::isnan(a) || a < b ? a : b;
-    case Code::max:
-      return std::isnan(a) || a > b ? a : b;
-    case Code::less:
-      return a < b;
-    case Code::less_equal:
-      return a <= b;
-    case Code::equal:
-      return a == b;
-    case Code::not_equal:
-      return a != b;
-    case Code::where:
-      return a != 0 ? b : c;
+    case Code::neg: return -a;
+    case Code::abs: return std::abs(a);
+    case Code::sign: return a > 0 ? 1 : a < 0 ? -1 : a;
+    case Code::exp: return std::exp(a);
+    case Code::log: return std::log(a);
+    case Code::log1p: return std::log1p(a);
+    case Code::expm1: return std::expm1(a);
+    case Code::sqrt: return std::sqrt(a);
+    case Code::tanh: return std::tanh(a);
+    case Code::sigmoid: return 1 / (1 + std::exp(-a));
+    case Code::sin: return std::sin(a);
+    case Code::cos: return std::cos(a);
+    case Code::erf: return std::erf(a);
+    case Code::add: return a + b;
+    case Code::sub: return a - b;
+    case Code::mul: return a * b;
+    case Code::div: return a / b;
+    case Code::pow: return std::pow(a, b);
+    case Code::min: return std::isnan(a) || a < b ? a : b;
+    case Code::max: return std::isnan(a) || a > b ? a : b;
+    case Code::less: return a < b;
+    case Code::less_equal: return a <= b;
+    case Code::equal: return a == b;
+    case Code::not_equal: return a != b;
+    case Code::where: return a != 0 ? b : c;
   }
   return 0;
 }

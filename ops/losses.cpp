@@ -57,12 +57,9 @@ void expect_same_shape(const Operand& x, const Operand& target, std::string_view
 Variable reduced(const Variable& losses, Reduction reduction, const Location& where) {
   const RecordedAt place(losses, where);
   switch (reduction) {
-    case Reduction::mean:
-      return mean(losses);
-    case Reduction::sum:
-      return sum(losses);
-    case Reduction::none:
-      break;
+    case Reduction::mean: return mean(losses);
+    case Reduction::sum: return sum(losses);
+    case Reduction::none: break;
   }
   return losses;
 }

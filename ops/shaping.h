@@ -26,13 +26,10 @@ Variable slice(const Operand& x, int axis, std::int64_t begin, std::int64_t end,
 /// Element `index` along `axis`, which disappears. Along axis 0 it costs nothing.
 Variable select(const Operand& x, int axis, std::int64_t index);
 /// Joined along an existing axis; the other extents must agree.
-Variable concat(std::span<const Variable> parts, int axis,
-                Location at = Location::current());
-Variable concat(std::initializer_list<Variable> parts, int axis,
-                Location at = Location::current());
+Variable concat(std::span<const Variable> parts, int axis, Location at = Location::current());
+Variable concat(std::initializer_list<Variable> parts, int axis, Location at = Location::current());
 /// Joined along a new axis; the shapes must agree.
-Variable stack(std::span<const Variable> parts, int axis = 0,
-               Location at = Location::current());
+Variable stack(std::span<const Variable> parts, int axis = 0, Location at = Location::current());
 Variable stack(std::initializer_list<Variable> parts, int axis = 0,
                Location at = Location::current());
 /// `count` equal parts along `axis`; throws ShapeError unless the extent is a multiple of it.
@@ -41,8 +38,7 @@ std::vector<Variable> split(const Operand& x, int count, int axis);
 Variable expand(const Operand& x, const Shape& shape);
 /// `before` and `after` more elements of `value` along `axis`. Throws ValueError for negative
 /// numbers of elements, and beside int32 for a value that int32 does not hold.
-Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after,
-             double value = 0);
+Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after, double value = 0);
 /// Reversed along `axis`.
 Variable flip(const Operand& x, int axis);
 

@@ -40,7 +40,8 @@ class Sum final : public Op {
 
   void derive(Derivation& d) const override {
     const Shape shape = d.input(0).shape();
-    d.add(0, expand(reshape(d.cotangent(), d.attributes<ReductionAttributes>().kept(shape)), shape));
+    d.add(0,
+          expand(reshape(d.cotangent(), d.attributes<ReductionAttributes>().kept(shape)), shape));
   }
 
   std::size_t attribute_bytes() const override { return sizeof(ReductionAttributes); }

@@ -93,7 +93,7 @@ void sweep(int directory, std::string_view target_name) {
   for (const std::string& name : names) {
     const Descriptor file(
         ::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    struct stat status{};
+    struct stat status {};
     if (file && ::fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) &&
         ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
       ::unlinkat(directory, name.c_str(), 0);
@@ -148,7 +148,7 @@ class Temporary {
       fail_unwritten(target_, "creation of the temporary file", errno);
     }
     name_ = std::move(name);
-    struct stat status{};
+    struct stat status {};
     // A file system without locks only loses the protection against a sweep at the same time.
     retried([&] { return ::flock(file_.get(), LOCK_EX); });
     return ::fstat(file_.get(), &status) == 0 && status.st_nlink > 0;
@@ -175,7 +175,7 @@ void write_file_atomically(const fs::path& target,
       retried([&] { return ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   if (!directory) fail_unwritten(target, "opening its directory", errno);
 
-  struct stat old{};
+  struct stat old {};
   mode_t mode = 0666;
   if (::fstatat(directory.get(), name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0) {
     if (S_ISDIR(old.st_mode)) fail_unwritten(target, "looking at the old file", EISDIR);

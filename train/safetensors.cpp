@@ -152,8 +152,8 @@ TensorFile read_all(const Source& source) {
     throw IoError(fmt::format("{}: {}", source.origin, what));
   };
   if (source.size < kLengthBytes) {
-    fail(fmt::format("found {} bytes; expected at least the {} of the header's length",
-                     source.size, kLengthBytes));
+    fail(fmt::format("found {} bytes; expected at least the {} of the header's length", source.size,
+                     kLengthBytes));
   }
   std::uint64_t length = 0;
   source.read(0, std::as_writable_bytes(std::span(&length, 1)));
@@ -184,8 +184,8 @@ TensorFile read_all(const Source& source) {
     if (dtype == Dtype::bool_) {
       const auto bad = std::ranges::find_if(bytes, [](std::byte b) { return b > std::byte{1}; });
       if (bad != bytes.end()) {
-        fail(fmt::format("element {} of BOOL tensor {} is {}; expected 0 or 1",
-                         bad - bytes.begin(), in_quotes(entry.key()), static_cast<int>(*bad)));
+        fail(fmt::format("element {} of BOOL tensor {} is {}; expected 0 or 1", bad - bytes.begin(),
+                         in_quotes(entry.key()), static_cast<int>(*bad)));
       }
     }
     file.tensors.emplace_hint(file.tensors.end(), std::move(entry.key()), std::move(tensor));

@@ -215,7 +215,9 @@ class HeaderParser {
     });
     if (!dtype || !shape || !offsets) {
       fail(fmt::format("tensor {} without {}", in_quotes(name),
-                       !dtype ? "dtype" : !shape ? "shape" : "data_offsets"),
+                       !dtype   ? "dtype"
+                       : !shape ? "shape"
+                                : "data_offsets"),
            "dtype, shape and data_offsets");
     }
     return {*dtype, *shape, offsets->first, offsets->second};
@@ -289,13 +291,13 @@ void check_layout(const Header& header, std::uint64_t data_size, std::string_vie
   for (const auto* tensor : by_offset) {
     const auto& [name, entry] = *tensor;
     if (entry.begin != covered || entry.end < entry.begin) {
-      throw IoError(fmt::format(
-          "{}: tensor {} has data_offsets [{}, {}], {}; expected it to begin at {}", origin,
-          in_quotes(name), entry.begin, entry.end,
-          entry.end < entry.begin ? "which run backwards"
-          : entry.begin > covered ? "which leave a hole"
-                                  : "which overlap other data",
-          covered));
+      throw IoError(
+          fmt::format("{}: tensor {} has data_offsets [{}, {}], {}; expected it to begin at {}",
+                      origin, in_quotes(name), entry.begin, entry.end,
+                      entry.end < entry.begin ? "which run backwards"
+                      : entry.begin > covered ? "which leave a hole"
+                                              : "which overlap other data",
+                      covered));
     }
     const std::uint64_t bytes =
         static_cast<std::uint64_t>(entry.shape.size()) * size_of(entry.dtype);

@@ -27,37 +27,23 @@ std::string indefinite_article(const std::string& next) {
 Words determiner(const NounPhrase& phrase, const std::string& next) {
   const bool plural = phrase.number == Number::kPlural;
   switch (phrase.determiner) {
-    case Determiner::kNone:
-      return {};
-    case Determiner::kThe:
-      return {"the"};
-    case Determiner::kA:
-      return {indefinite_article(next)};
-    case Determiner::kThis:
-      return {plural ? "these" : "this"};
-    case Determiner::kMy:
-      return {"my"};
-    case Determiner::kYour:
-      return {"your"};
-    case Determiner::kHis:
-      return {"his"};
-    case Determiner::kHer:
-      return {"her"};
-    case Determiner::kOur:
-      return {"our"};
-    case Determiner::kTheir:
-      return {"their"};
+    case Determiner::kNone: return {};
+    case Determiner::kThe: return {"the"};
+    case Determiner::kA: return {indefinite_article(next)};
+    case Determiner::kThis: return {plural ? "these" : "this"};
+    case Determiner::kMy: return {"my"};
+    case Determiner::kYour: return {"your"};
+    case Determiner::kHis: return {"his"};
+    case Determiner::kHer: return {"her"};
+    case Determiner::kOur: return {"our"};
+    case Determiner::kTheir: return {"their"};
     case Determiner::kOwner:
       if ((phrase.owner->traits & trait::kProperName) != 0) return {phrase.owner->english + "'s"};
       return {"the", phrase.owner->english + "'s"};
-    case Determiner::kTwo:
-      return {"two"};
-    case Determiner::kThree:
-      return {"three"};
-    case Determiner::kSome:
-      return {"some"};
-    case Determiner::kMany:
-      return {"many"};
+    case Determiner::kTwo: return {"two"};
+    case Determiner::kThree: return {"three"};
+    case Determiner::kSome: return {"some"};
+    case Determiner::kMany: return {"many"};
   }
   return {};
 }
@@ -87,24 +73,15 @@ Words as_object(const NounPhrase& phrase) {
 
 Words preposition(Preposition preposition) {
   switch (preposition) {
-    case Preposition::kIn:
-      return {"in"};
-    case Preposition::kOn:
-      return {"on"};
-    case Preposition::kUnder:
-      return {"under"};
-    case Preposition::kBehind:
-      return {"behind"};
-    case Preposition::kInFrontOf:
-      return {"in", "front", "of"};
-    case Preposition::kNear:
-      return {"near"};
-    case Preposition::kAt:
-      return {"at"};
-    case Preposition::kTo:
-      return {"to"};
-    case Preposition::kWith:
-      return {"with"};
+    case Preposition::kIn: return {"in"};
+    case Preposition::kOn: return {"on"};
+    case Preposition::kUnder: return {"under"};
+    case Preposition::kBehind: return {"behind"};
+    case Preposition::kInFrontOf: return {"in", "front", "of"};
+    case Preposition::kNear: return {"near"};
+    case Preposition::kAt: return {"at"};
+    case Preposition::kTo: return {"to"};
+    case Preposition::kWith: return {"with"};
   }
   return {};
 }
@@ -133,17 +110,14 @@ Slots verb_slots(const Clause& clause, const NounPhrase& subject) {
   if (clause.tense == Tense::kPast) return {"did", true, {verb.english}, {verb.past}};
   const std::string to_do = third ? "does" : "do";
   switch (clause.modal) {
-    case Modal::kCan:
-      return {"can", false, {verb.english}, {}};
-    case Modal::kMust:
-      return {"must", false, {verb.english}, {}};
+    case Modal::kCan: return {"can", false, {verb.english}, {}};
+    case Modal::kMust: return {"must", false, {verb.english}, {}};
     case Modal::kWant:
       return {to_do,
               true,
               {"want", "to", verb.english},
               {third ? "wants" : "want", "to", verb.english}};
-    case Modal::kNone:
-      break;
+    case Modal::kNone: break;
   }
   if (!verb.progressive.empty()) return be_slots(clause, subject, {verb.progressive});
   return {to_do, true, {verb.english}, {third ? verb.third : verb.english}};
@@ -218,14 +192,10 @@ Words write_clause(const Clause& clause, Form form) {
 
 Words conjunction(Conjunction conjunction) {
   switch (conjunction) {
-    case Conjunction::kAnd:
-      return {"and"};
-    case Conjunction::kBut:
-      return {",", "but"};
-    case Conjunction::kBecause:
-      return {"because"};
-    case Conjunction::kWhen:
-      return {"when"};
+    case Conjunction::kAnd: return {"and"};
+    case Conjunction::kBut: return {",", "but"};
+    case Conjunction::kBecause: return {"because"};
+    case Conjunction::kWhen: return {"when"};
   }
   return {};
 }

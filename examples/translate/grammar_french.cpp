@@ -67,23 +67,15 @@ Words after_preposition(const std::string& preposition, const NounPhrase& phrase
 
 Words prepositional(const PrepositionalPhrase& phrase) {
   switch (phrase.preposition) {
-    case Preposition::kIn:
-      return after_preposition("dans", phrase.phrase);
-    case Preposition::kOn:
-      return after_preposition("sur", phrase.phrase);
-    case Preposition::kUnder:
-      return after_preposition("sous", phrase.phrase);
-    case Preposition::kBehind:
-      return after_preposition("derrière", phrase.phrase);
-    case Preposition::kInFrontOf:
-      return after_preposition("devant", phrase.phrase);
+    case Preposition::kIn: return after_preposition("dans", phrase.phrase);
+    case Preposition::kOn: return after_preposition("sur", phrase.phrase);
+    case Preposition::kUnder: return after_preposition("sous", phrase.phrase);
+    case Preposition::kBehind: return after_preposition("derrière", phrase.phrase);
+    case Preposition::kInFrontOf: return after_preposition("devant", phrase.phrase);
     case Preposition::kAt:
-    case Preposition::kTo:
-      return after_preposition("à", phrase.phrase);
-    case Preposition::kWith:
-      return after_preposition("avec", phrase.phrase);
-    case Preposition::kNear:
-      break;
+    case Preposition::kTo: return after_preposition("à", phrase.phrase);
+    case Preposition::kWith: return after_preposition("avec", phrase.phrase);
+    case Preposition::kNear: break;
   }
   Words words = {"près"};
   append(words, after_preposition("de", phrase.phrase));
@@ -101,16 +93,12 @@ VerbGroup verb_group(const Clause& clause, const NounPhrase& subject) {
   const bool past = clause.tense == Tense::kPast;
   switch (clause.kind) {
     case ClauseKind::kAdjective:
-    case ClauseKind::kPlace:
-      return {conjugated(past ? kEtreImparfait : kEtre, subject), "", ""};
+    case ClauseKind::kPlace: return {conjugated(past ? kEtreImparfait : kEtre, subject), "", ""};
     case ClauseKind::kFeeling:
       return {conjugated(past ? kAvoirImparfait : kAvoir, subject), "", ""};
-    case ClauseKind::kIdentity:
-      return {is_plural(*clause.object) ? "sont" : "est", "", ""};
-    case ClauseKind::kExistence:
-      return {"a", "", ""};
-    case ClauseKind::kVerb:
-      break;
+    case ClauseKind::kIdentity: return {is_plural(*clause.object) ? "sont" : "est", "", ""};
+    case ClauseKind::kExistence: return {"a", "", ""};
+    case ClauseKind::kVerb: break;
   }
   const Verb& verb = *clause.verb;
   if (past && !verb.with_etre) return {conjugated(kAvoir, subject), "", verb.participle};
@@ -122,14 +110,10 @@ VerbGroup verb_group(const Clause& clause, const NounPhrase& subject) {
   }
   if (clause.tense == Tense::kFuture) return {conjugated(kAller, subject), verb.infinitive, ""};
   switch (clause.modal) {
-    case Modal::kCan:
-      return {conjugated(kPouvoir, subject), verb.infinitive, ""};
-    case Modal::kMust:
-      return {conjugated(kDevoir, subject), verb.infinitive, ""};
-    case Modal::kWant:
-      return {conjugated(kVouloir, subject), verb.infinitive, ""};
-    case Modal::kNone:
-      break;
+    case Modal::kCan: return {conjugated(kPouvoir, subject), verb.infinitive, ""};
+    case Modal::kMust: return {conjugated(kDevoir, subject), verb.infinitive, ""};
+    case Modal::kWant: return {conjugated(kVouloir, subject), verb.infinitive, ""};
+    case Modal::kNone: break;
   }
   return {conjugated(verb.present, subject), "", ""};
 }
@@ -201,16 +185,11 @@ Words write_clause(const Clause& clause, Form form) {
 Words question_opening(const Sentence& sentence) {
   switch (sentence.form) {
     case Form::kStatement:
-    case Form::kWho:
-      return {};
-    case Form::kYesNo:
-      return {"est-ce", "que"};
-    case Form::kWhat:
-      return {"qu'est-ce", "que"};
-    case Form::kWhy:
-      return {"pourquoi", "est-ce", "que"};
-    case Form::kWhere:
-      break;
+    case Form::kWho: return {};
+    case Form::kYesNo: return {"est-ce", "que"};
+    case Form::kWhat: return {"qu'est-ce", "que"};
+    case Form::kWhy: return {"pourquoi", "est-ce", "que"};
+    case Form::kWhere: break;
   }
   if (sentence.clauses.front().kind == ClauseKind::kPlace) return {"où"};
   return {"où", "est-ce", "que"};
@@ -218,14 +197,10 @@ Words question_opening(const Sentence& sentence) {
 
 Words conjunction(Conjunction conjunction) {
   switch (conjunction) {
-    case Conjunction::kAnd:
-      return {"et"};
-    case Conjunction::kBut:
-      return {",", "mais"};
-    case Conjunction::kBecause:
-      return {"parce", "que"};
-    case Conjunction::kWhen:
-      return {"quand"};
+    case Conjunction::kAnd: return {"et"};
+    case Conjunction::kBut: return {",", "mais"};
+    case Conjunction::kBecause: return {"parce", "que"};
+    case Conjunction::kWhen: return {"quand"};
   }
   return {};
 }

@@ -18,35 +18,23 @@ Words determiner(const NounPhrase& phrase, const std::string& next) {
   const bool plural = phrase.number == Number::kPlural;
   const bool vowel = starts_with_vowel_sound(next);
   switch (phrase.determiner) {
-    case Determiner::kNone:
-      return {};
+    case Determiner::kNone: return {};
     case Determiner::kThe:
-    case Determiner::kOwner:
-      return {plural ? "les" : feminine ? "la" : "le"};
-    case Determiner::kA:
-      return {feminine ? "une" : "un"};
+    case Determiner::kOwner: return {plural ? "les" : feminine ? "la" : "le"};
+    case Determiner::kA: return {feminine ? "une" : "un"};
     case Determiner::kThis:
       if (plural) return {"ces"};
       return {feminine ? "cette" : vowel ? "cet" : "ce"};
-    case Determiner::kMy:
-      return {possessive("m", gender, phrase.number, vowel)};
+    case Determiner::kMy: return {possessive("m", gender, phrase.number, vowel)};
     case Determiner::kHis:
-    case Determiner::kHer:
-      return {possessive("s", gender, phrase.number, vowel)};
-    case Determiner::kYour:
-      return {plural ? "vos" : "votre"};
-    case Determiner::kOur:
-      return {plural ? "nos" : "notre"};
-    case Determiner::kTheir:
-      return {plural ? "leurs" : "leur"};
-    case Determiner::kTwo:
-      return {"deux"};
-    case Determiner::kThree:
-      return {"trois"};
-    case Determiner::kSome:
-      return {"quelques"};
-    case Determiner::kMany:
-      return {"beaucoup", "de"};
+    case Determiner::kHer: return {possessive("s", gender, phrase.number, vowel)};
+    case Determiner::kYour: return {plural ? "vos" : "votre"};
+    case Determiner::kOur: return {plural ? "nos" : "notre"};
+    case Determiner::kTheir: return {plural ? "leurs" : "leur"};
+    case Determiner::kTwo: return {"deux"};
+    case Determiner::kThree: return {"trois"};
+    case Determiner::kSome: return {"quelques"};
+    case Determiner::kMany: return {"beaucoup", "de"};
   }
   return {};
 }

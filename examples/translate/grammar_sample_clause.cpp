@@ -91,8 +91,7 @@ void sample_adjuncts(Random& random, Clause& clause, const Setting& setting) {
       }
       break;
     case Frame::kAlone:
-    case Frame::kObject:
-      break;
+    case Frame::kObject: break;
   }
   if (where || setting.brief) return;
   const bool room =

@@ -68,7 +68,7 @@ TEST_CASE("an atomic write keeps the permissions of the file and replaces a symb
   put(target, "old");
   REQUIRE(::chmod(target.c_str(), 0600) == 0);
   write_file_atomically(target, "new");
-  struct stat status{};
+  struct stat status {};
   REQUIRE(::stat(target.c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0600);
 
@@ -132,9 +132,9 @@ TEST_CASE("an atomic write sweeps what killed writers of the same target left, n
   put(directory / stale_name("model.bin", "1-0"), "half a mod");
   put(directory / stale_name("model.bin", "4711-12"), "");
   const std::vector<std::string> kept = {
-      stale_name("other.bin", "1-0"), stale_name("my-model.bin", "1-0"),
+      stale_name("other.bin", "1-0"),   stale_name("my-model.bin", "1-0"),
       stale_name("model.bin.1", "1-0"), stale_name("model.bin", "1-0.copy"),
-      stale_name("model.bin", ""), "model.bin.backup"};
+      stale_name("model.bin", ""),      "model.bin.backup"};
   for (const auto& name : kept) put(directory / name, "kept");
   std::filesystem::create_directory(directory / stale_name("model.bin", "2-2"));
 
@@ -175,8 +175,9 @@ TEST_CASE("concurrent atomic writes to one target all succeed and one of them wi
   for (const char letter : {'a', 'b', 'c', 'd'}) {
     writers.emplace_back([&, letter] {
       for (int i = 0; i < 25; ++i) {
-        if (!thrown_message([&] { write_file_atomically(target, std::string(10'000, letter)); })
-                 .empty()) {
+        if (!thrown_message([&] {
+               write_file_atomically(target, std::string(10'000, letter));
+             }).empty()) {
           ++failures;
         }
       }

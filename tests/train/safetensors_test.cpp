@@ -84,8 +84,8 @@ constexpr std::string_view kReferenceFile =
 
 TEST_CASE("safetensors round trip of every dtype and rank, empty tensors and metadata") {
   TensorFile file = small_file();
-  const Shape shapes[] = {{},           {3},                {2, 3}, {2, 1, 3},
-                          {1, 2, 3, 2}, {1, 1, 1, 1, 1, 2}, {0},    {2, 0, 3}};
+  const Shape shapes[] = {{},  {3},      {2, 3}, {2, 1, 3}, {1, 2, 3, 2}, {1, 1, 1, 1, 1, 2},
+                          {0}, {2, 0, 3}};
   for (const Dtype dtype : {Dtype::float32, Dtype::float64, Dtype::int32, Dtype::bool_}) {
     for (const Shape& shape : shapes) {
       Tensor tensor(shape, dtype);
@@ -116,9 +116,8 @@ TEST_CASE("safetensors reads and matches a file of the reference implementation"
   check_equal(parse(kReferenceFile), small_file());
   TensorFile one;
   one.tensors["i"] = Tensor({2}, {-1, 7});
-  CHECK(serialized(one) ==
-        file_of(R"({"i":{"dtype":"I32","shape":[2],"data_offsets":[0,8]}}  )",
-                "\xff\xff\xff\xff\x07\0\0\0"sv));
+  CHECK(serialized(one) == file_of(R"({"i":{"dtype":"I32","shape":[2],"data_offsets":[0,8]}}  )",
+                                   "\xff\xff\xff\xff\x07\0\0\0"sv));
 }
 
 TEST_CASE("safetensors orders data by element size, then name, and aligns it") {
