@@ -17,7 +17,8 @@ endif()
 # Everything that holds for a target of ours and not for whoever links it.
 function(unroll_own_target target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow
-    $<$<BOOL:${UNROLL_WERROR}>:-Werror>)
+    $<$<BOOL:${UNROLL_WERROR}>:-Werror>
+    $<$<CONFIG:>:-O2>)  # as part of a project that names no build type
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # g++ 12 sees these in std::string and std::shared_ptr wherever it inlines them.
     target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-restrict)

@@ -10,7 +10,7 @@
 namespace unroll::train {
 
 namespace {
-constexpr double kRedrawSeconds = 0.2, kPlainLineSeconds = 10;
+constexpr double kRedrawSeconds = 0.2, kPlainLineSeconds = 10, kFirstEstimateSeconds = 4;
 constexpr int kBarWidth = 24;
 }  // namespace
 
@@ -33,7 +33,9 @@ double Progress::seconds() const {
 
 std::string Progress::line(double fraction, std::string_view details) const {
   const double left = fraction > 0 ? seconds() * (1 - fraction) / fraction : 0;
-  const std::string remaining = fraction > 0 ? clock_time(left) + " left" : "";
+  // The first steps, with their cold caches, say nothing about the rest.
+  const bool known = fraction > 0 && seconds() > kFirstEstimateSeconds;
+  const std::string remaining = known ? clock_time(left) + " left" : "";
   if (!terminal_) {
     return fmt::format("{} {:3.0f} %  {}  {}", label_, 100 * fraction, details, remaining);
   }

@@ -4,7 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iostream>
 
 #include <unroll/autograd/error.h>
@@ -59,9 +64,28 @@ void print_attention(const Translation& translation) {
   }
 }
 
+/// Refuses to write a result over what it is made from.
+void expect_distinct(const std::string& output, std::initializer_list<std::string> inputs) {
+  for (const std::string& input : inputs) {
+    std::error_code ignored;
+    if (!input.empty() && std::filesystem::equivalent(output, input, ignored)) {
+      throw ValueError(output + ": is an input of this command; it would be overwritten");
+    }
+  }
+}
+
+/// What std::printf and its like wrote has arrived.
+void expect_printed() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw IoError(std::string("standard output: ") + std::strerror(errno));
+  }
+}
+
 }  // namespace
 
 int run(const TrainCommand& command) {
+  expect_writable(command.model);
+  expect_distinct(command.model, {command.data, command.valid});
   std::vector<text::SentencePair> pairs = read_pairs(command.data, command.bad_line);
   if (pairs.size() < 2) throw IoError(command.data + ": training needs at least two pairs");
   const std::vector<text::SentencePair> validation =
@@ -80,7 +104,8 @@ int run(const TrainCommand& command) {
   fmt::print("{}: best epoch {} of {}, validation loss {:.4f} per token, {} steps in {}{}\n",
              command.model, summary.best_epoch, summary.epochs, summary.best_loss, summary.steps,
              train::clock_time(summary.seconds), summary.interrupted ? ", interrupted" : "");
-  return 0;
+  constexpr int kInterrupted = 130;  // what a shell says of a program that SIGINT ended
+  return summary.interrupted ? kInterrupted : 0;
 }
 
 int run(const RunCommand& command) {
@@ -91,6 +116,7 @@ int run(const RunCommand& command) {
   while (std::getline(std::cin, line)) {
     ++number;
     if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (number == 1 && line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);  // byte-order mark
     if (const auto bad = text::find_invalid_utf8(line)) {
       fmt::print(stderr, "line {}: byte {} is not UTF-8; an empty line stands for it\n", number,
                  *bad);
@@ -104,12 +130,13 @@ int run(const RunCommand& command) {
       fmt::print("{}\n", translation.text);
       if (command.attention) print_attention(translation);
     }
-    std::fflush(stdout);
+    expect_printed();
   }
   return all_good ? 0 : 1;
 }
 
 int run(const EvaluateCommand& command) {
+  expect_distinct(command.output, {command.data, command.model});
   const Translator translator = Translator::load(command.model);
   const std::vector<text::SentencePair> pairs = read_pairs(command.data, command.bad_line);
   std::vector<std::string> sources, references;
@@ -121,9 +148,12 @@ int run(const EvaluateCommand& command) {
   if (!command.output.empty()) {
     std::ofstream out(command.output);
     for (const std::string& translation : translations) out << translation << '\n';
-    if (!out.flush()) throw IoError(command.output + ": cannot be written");
+    if (!out.flush()) {
+      throw IoError(fmt::format("{}: cannot be written: {}", command.output, std::strerror(errno)));
+    }
   }
   fmt::print("{}\n", to_string(score(translations, references)));
+  expect_printed();
   return 0;
 }
 

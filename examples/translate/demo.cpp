@@ -25,6 +25,7 @@ std::vector<std::string> column(const std::vector<text::SentencePair>& pairs,
 }  // namespace
 
 int run(const DemoCommand& command) {
+  expect_writable(command.model);
   const DemoCorpus corpus = make_demo_corpus(command.seed);
   const auto pairs = as_pairs(corpus.train);
   Languages languages = Languages::learn(pairs, {.tokenizer = {}, .vocabulary = {}});

@@ -249,12 +249,10 @@ Clause sample_any_clause(Random& random, const Setting& setting) {
   Clause clause;
   if (roll < 68 || setting.form == Form::kWhat) {
     clause = sample_verb_clause(random, setting);
-  } else if (setting.form == Form::kWhere) {
+  } else if (setting.form == Form::kWhere || (roll >= 80 && roll < 85)) {
     clause = sample_be_clause(random, ClauseKind::kPlace, setting);
   } else if (roll < 80) {
     clause = sample_be_clause(random, ClauseKind::kAdjective, setting);
-  } else if (roll < 85) {
-    clause = sample_be_clause(random, ClauseKind::kPlace, setting);
   } else if (roll < 90 || !impersonal) {
     clause = sample_be_clause(random, ClauseKind::kFeeling, setting);
   } else if (roll < 95) {

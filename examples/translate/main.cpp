@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
+#include <cstdlib>
 #include <exception>
 #include <map>
 
@@ -13,25 +14,32 @@ namespace {
 using namespace unroll;
 using namespace unroll::translate;
 
+/// An option with a number from `least` to `most`. CLI11's own range check lets NaN pass.
 template <class T>
 void add_number(CLI::App& app, const char* name, T& value, const char* text, double least,
                 double most) {
-  app.add_option(name, value, text)->capture_default_str()->check(CLI::Range(least, most));
+  const auto check = [least, most](const std::string& given) {
+    char* end = nullptr;
+    const double number = std::strtod(given.c_str(), &end);
+    const bool good = end != given.c_str() && *end == '\0' && number >= least && number <= most;
+    return good ? std::string()
+                : fmt::format("{} is no number from {:g} to {:g}", given, least, most);
+  };
+  app.add_option(name, value, text)
+      ->capture_default_str()
+      ->check(CLI::Validator(check, fmt::format("{:g} to {:g}", least, most)));
 }
 
 void add_search(CLI::App& app, SearchOptions& search) {
-  app.add_option("--beam", search.beam, "beam size; 1 is greedy")->check(CLI::Range(1, 100));
-  app.add_option("--length-penalty", search.length_penalty,
-                 "0 favours short translations, 1 is fair to long ones")
-      ->check(CLI::Range(0.0, 5.0));
-  app.add_option("--max-length", search.max_length,
-                 "most tokens of a translation; 0: twice the source and ten more")
-      ->check(CLI::NonNegativeNumber);
+  add_number(app, "--beam", search.beam, "beam size; 1 is greedy", 1, 100);
+  add_number(app, "--length-penalty", search.length_penalty,
+             "0 favours short translations, 1 is fair to long ones", 0, 5);
+  add_number(app, "--max-length", search.max_length,
+             "most tokens of a translation; 0: twice the source and ten more", 0, 100000);
 }
 
 void add_threads(CLI::App& app, int& threads) {
-  app.add_option("--threads", threads, "0: all cores; results do not depend on it")
-      ->check(CLI::NonNegativeNumber);
+  add_number(app, "--threads", threads, "0: all cores; results do not depend on it", 0, 1024);
 }
 
 void add_bad_line(CLI::App& app, text::BadLine& bad_line) {
@@ -58,11 +66,11 @@ void add_train(CLI::App& app, TrainCommand& train) {
   auto& tokenizer = train.language.tokenizer;
   app.add_option("--tokens", tokenizer.kind, "how sentences are cut")
       ->transform(CLI::CheckedTransformer(kinds, CLI::ignore_case));
-  app.add_option("--bpe-merges", tokenizer.bpe_merges, "subwords to learn per language")
-      ->capture_default_str();
+  add_number(app, "--bpe-merges", tokenizer.bpe_merges, "subwords to learn per language", 0,
+             1000000);
   app.add_flag("--lower-case", tokenizer.lower_case, "bring all text into lower case");
-  app.add_option("--min-count", train.language.vocabulary.min_count, "rarer tokens become <unk>")
-      ->capture_default_str();
+  add_number(app, "--min-count", train.language.vocabulary.min_count, "rarer tokens become <unk>",
+             1, 1000000);
 
   ModelOptions& network = train.network;
   add_number(app, "--embedding", network.embedding, "width of the embeddings", 1, 1 << 16);
@@ -76,7 +84,8 @@ void add_train(CLI::App& app, TrainCommand& train) {
   add_number(app, "--learning-rate", trainer.learning_rate, "its peak", 0, 1e3);
   add_number(app, "--warmup", trainer.warmup_steps, "steps to the peak", 0, 1 << 30);
   add_number(app, "--label-smoothing", trainer.label_smoothing, "0 to 1", 0, 0.99);
-  add_number(app, "--clip", trainer.clip_norm, "global gradient norm", 0, 1e9);
+  add_number(app, "--clip", trainer.clip_norm, "largest global gradient norm; 0: not clipped", 0,
+             1e9);
   add_number(app, "--patience", trainer.patience,
              "epochs without a better validation loss before stopping", 1, 1000000);
   add_number(app, "--shards", trainer.shards,
@@ -94,7 +103,7 @@ int main(int argc, char** argv) {
   DemoCommand demo;
   CLI::App* demo_app = app.add_subcommand("demo", "learn a small generated English-French corpus");
   demo_app->add_option("--model", demo.model, "where the model is written")->capture_default_str();
-  demo_app->add_option("--minutes", demo.minutes, "training time")->capture_default_str();
+  add_number(*demo_app, "--minutes", demo.minutes, "limit of the training time", 0.01, 1e6);
   demo_app->add_option("--seed", demo.seed, "of everything random")->capture_default_str();
   add_threads(*demo_app, demo.threads);
 
@@ -104,8 +113,7 @@ int main(int argc, char** argv) {
   RunCommand translate_lines;
   CLI::App* run_app = app.add_subcommand("run", "translate lines of standard input");
   run_app->add_option("--model", translate_lines.model, "a trained model")->required();
-  run_app->add_option("--n-best", translate_lines.n_best, "translations per line")
-      ->check(CLI::Range(1, 100));
+  add_number(*run_app, "--n-best", translate_lines.n_best, "translations per line", 1, 100);
   run_app->add_flag("--attention", translate_lines.attention, "print the alignment too");
   add_search(*run_app, translate_lines.search);
 

@@ -133,7 +133,7 @@ class Trainer {
                  (1.0 / static_cast<double>(count));
         },
         seed);
-    optim::clip_norm(result.gradients, options_.clip_norm);
+    if (options_.clip_norm > 0) optim::clip_norm(result.gradients, options_.clip_norm);
     adam_.set_lr(learning_rate(options_, summary_.steps, fraction_));
     adam_.step(result.gradients);
     ++summary_.steps;
@@ -209,6 +209,15 @@ class Trainer {
 
 }  // namespace
 
+void expect_writable(const std::string& path) {
+  if (path.empty()) throw IoError("the model's path is empty");
+  if (std::filesystem::is_directory(path)) throw IoError(path + ": is a directory");
+  const auto folder = std::filesystem::absolute(path).parent_path();
+  if (::access(folder.c_str(), W_OK) != 0) {
+    throw IoError(fmt::format("{}: {}", folder.string(), std::strerror(errno)));
+  }
+}
+
 TrainingSummary train(Translator& translator, const std::vector<Example>& training,
                       const std::vector<Example>& validation, const TrainerOptions& options,
                       const std::string& path) {
@@ -223,10 +232,7 @@ TrainingSummary train(Translator& translator, const std::vector<Example>& traini
         "train: got {} epochs, patience {} and {} tokens per batch; expected at least 1 of each",
         options.epochs, options.patience, options.batch_tokens));
   }
-  const auto folder = std::filesystem::absolute(path).parent_path();
-  if (::access(folder.c_str(), W_OK) != 0) {  // better now than after the first epoch
-    throw IoError(fmt::format("train: {}: {}", folder.string(), std::strerror(errno)));
-  }
+  expect_writable(path);
   return Trainer(translator, training, validation, options, path).run();
 }
 

@@ -18,7 +18,7 @@ struct TrainerOptions {
   double learning_rate = 2e-3;       ///< the peak; falls to a twentieth along a half cosine
   std::int64_t warmup_steps = 200;
   double label_smoothing = 0.1;
-  double clip_norm = 1.0;
+  double clip_norm = 1.0;  ///< 0: not clipped
   int patience = 5;
   int shards = 4;
   int threads = 0;
@@ -35,6 +35,9 @@ struct TrainingSummary {
   double seconds = 0;
   bool interrupted = false;
 };
+
+/// Throws IoError if no model could be written to `path`: better now than after the first epoch.
+void expect_writable(const std::string& path);
 
 /// Trains `translator` in place and writes it to `path` whenever the validation loss is the best
 /// so far; on return it holds the best parameters. Shows progress on standard error. Ctrl-C
