@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace unroll::train {
@@ -15,7 +16,7 @@ constexpr int kBarWidth = 24;
 }  // namespace
 
 std::string clock_time(double seconds) {
-  const auto total = static_cast<std::int64_t>(std::max(0.0, seconds) + 0.5);
+  const auto total = std::llround(std::max(0.0, seconds));
   if (total >= 3600) {
     return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
   }

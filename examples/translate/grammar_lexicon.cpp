@@ -75,8 +75,8 @@ enum Option : unsigned {
   kPossession = 64
 };
 
-Verb verb(EnglishForms english, FrenchForms french, Frame frame, Traits subjects, Traits objects,
-          unsigned options) {
+Verb verb(const EnglishForms& english, const FrenchForms& french, Frame frame, Traits subjects,
+          Traits objects, unsigned options) {
   return {english.base,
           english.third,
           english.progressive,
