@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -57,7 +58,7 @@ void print_attention(const Translation& translation) {
   for (std::size_t t = 0; t < translation.tokens.size(); ++t) {
     fmt::print("    {:<14}", translation.tokens[t]);
     for (std::size_t s = 0; s < translation.source_tokens.size(); ++s) {
-      const int per_cent = static_cast<int>(100 * translation.attention[t][s] + 0.5f);
+      const long per_cent = std::lround(100 * translation.attention[t][s]);
       if (per_cent >= 5) fmt::print("  {} {}", translation.source_tokens[s], per_cent);
     }
     fmt::print("\n");
