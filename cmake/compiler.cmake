@@ -32,7 +32,8 @@ function(unroll_own_target target)
   endif()
   if(UNROLL_SANITIZE)
     # The instrumented code makes g++ see uninitialised values where there are none (std::regex).
-    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized
+    target_compile_options(${target} PRIVATE
+      $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>
       -fsanitize=${UNROLL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(${target} PUBLIC -fsanitize=${UNROLL_SANITIZE})
   endif()

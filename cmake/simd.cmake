@@ -19,7 +19,7 @@ function(unroll_add_isa isa)
   # Kernels read neither errno nor the floating-point flags; NaN and signed zero still count,
   # so never -ffast-math. g++ 12 takes the undefined registers of its own intrinsics for a mistake.
   target_compile_options(unroll_simd_${isa} PRIVATE -O3 -fno-math-errno -fno-trapping-math
-    -Wno-uninitialized -Wno-maybe-uninitialized ${ARGN})
+    "$<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized;-Wno-maybe-uninitialized>" ${ARGN})
   set_target_properties(unroll_simd_${isa} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_sources(unroll PRIVATE $<TARGET_OBJECTS:unroll_simd_${isa}>)
 endfunction()
