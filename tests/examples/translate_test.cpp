@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include <unroll/autograd/error.h>
-#include <unroll/examples/translate/grammar.h>
+#include <unroll/examples/translate/commands.h>
 #include <unroll/examples/translate/scoring.h>
 #include <unroll/examples/translate/trainer.h>
 #include <unroll/examples/translate/translator.h>
@@ -145,6 +145,31 @@ TEST_CASE("the trainer names what it lacks", "[translate]") {
       "/no/such"));
   CHECK(contains(thrown_message([&] { train(translator, {}, {}, quick(1), "x"); }),
                  "0 training and 0 validation"));
+}
+
+TEST_CASE("a result is not written over what it is made from", "[translate]") {
+  const train::ScratchDirectory directory;
+  const std::string data = (directory / "pairs.tsv").string();
+  const std::string pairs = "one\tun\ntwo\tdeux\nthree\ttrois\n";
+  train::put(data, pairs);
+  TrainCommand training;
+  training.data = training.model = data;
+  CHECK(contains(thrown_message([&] { run(training); }), "would be overwritten"));
+  training.model = (directory / "m.safetensors").string();
+  training.valid = training.model;
+  train::put(training.valid, "one\tun\n");
+  CHECK_THROWS_AS(run(training), ValueError);
+  EvaluateCommand evaluation;
+  evaluation.data = evaluation.output = data;
+  CHECK_THROWS_AS(run(evaluation), ValueError);
+  CHECK(train::content_of(data) == pairs);
+}
+
+TEST_CASE("a model that cannot be written is refused before the training", "[translate]") {
+  const train::ScratchDirectory directory;
+  CHECK_THROWS_AS(expect_writable(directory.path().string()), IoError);
+  CHECK_THROWS_AS(expect_writable(""), IoError);
+  CHECK_NOTHROW(expect_writable((directory / "m.safetensors").string()));
 }
 
 TEST_CASE("no languages, no sentence", "[translate]") {
