@@ -9,16 +9,10 @@ namespace unroll::translate {
 
 namespace {
 
-std::vector<text::SentencePair> as_pairs(const std::vector<SentencePair>& pairs) {
-  std::vector<text::SentencePair> result;
-  for (const SentencePair& pair : pairs) result.push_back({pair.source, pair.target});
-  return result;
-}
-
-std::vector<std::string> column(const std::vector<text::SentencePair>& pairs,
-                                std::string text::SentencePair::*side) {
+std::vector<std::string> column(const std::vector<SentencePair>& pairs,
+                                std::string SentencePair::*side) {
   std::vector<std::string> result;
-  for (const text::SentencePair& pair : pairs) result.push_back(pair.*side);
+  for (const SentencePair& pair : pairs) result.push_back(pair.*side);
   return result;
 }
 
@@ -27,7 +21,7 @@ std::vector<std::string> column(const std::vector<text::SentencePair>& pairs,
 int run(const DemoCommand& command) {
   expect_writable(command.model);
   const DemoCorpus corpus = make_demo_corpus(command.seed);
-  const auto pairs = as_pairs(corpus.train);
+  const std::vector<SentencePair>& pairs = corpus.train;
   Languages languages = Languages::learn(pairs, {.tokenizer = {}, .vocabulary = {}});
   fmt::print("English-French from a grammar: {} training pairs, {} English and {} French words\n",
              pairs.size(), languages.source.vocabulary.size(), languages.target.vocabulary.size());
@@ -55,21 +49,20 @@ int run(const DemoCommand& command) {
   fmt::print("trained {} epochs, {} steps, {:.0f} s\n\n", summary.epochs, summary.steps,
              summary.seconds);
 
-  const auto ordinary = as_pairs(corpus.ordinary);
-  const std::pair<const char*, std::vector<text::SentencePair>> sets[] = {
-      {"ordinary sentences", ordinary},
-      {"unseen word combinations", as_pairs(corpus.unseen_combinations)},
-      {"longer than any trained", as_pairs(corpus.longer)}};
+  const std::pair<const char*, std::vector<SentencePair>> sets[] = {
+      {"ordinary sentences", corpus.ordinary},
+      {"unseen word combinations", corpus.unseen_combinations},
+      {"longer than any trained", corpus.longer}};
   for (const auto& [name, set] : sets) {
     const auto translations =
-        translator.translate_all(column(set, &text::SentencePair::source), {}, command.threads);
+        translator.translate_all(column(set, &SentencePair::source), {}, command.threads);
     fmt::print("{:<26} {}\n", name,
-               to_string(score(translations, column(set, &text::SentencePair::target))));
+               to_string(score(translations, column(set, &SentencePair::target))));
   }
 
   fmt::print("\n");
   for (std::size_t i = 0; i < 10; ++i) {
-    const text::SentencePair& pair = ordinary[i * ordinary.size() / 10];
+    const SentencePair& pair = corpus.ordinary[i * corpus.ordinary.size() / 10];
     const std::string found = translator.translate(pair.source, {}).front().text;
     fmt::print("  {}\n    -> {}{}\n", pair.source, found,
                found == pair.target ? "" : "   (expected: " + pair.target + ")");

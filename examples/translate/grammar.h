@@ -12,13 +12,13 @@
 #include <string_view>
 #include <vector>
 
+#include <unroll/text/corpus.h>
+
 namespace unroll::translate {
 
-/// One English sentence and its French translation, in sentence case with final punctuation.
-struct SentencePair {
-  std::string source;  // English: "The big dog is not sleeping."
-  std::string target;  // French:  "Le grand chien ne dort pas."
-};
+/// A pair is English, "The big dog is not sleeping.", and French, "Le grand chien ne dort pas.": in
+/// sentence case with final punctuation.
+using text::SentencePair;
 
 /// No training sentence has more English words than this.
 inline constexpr std::size_t kLongestTrainSentence = 12;
