@@ -10,7 +10,8 @@ medians over the rounds are compared: ratio = peer's time / ours. With several t
 use fewer if that is faster.
 
 The tables go to the screen and, if all workloads were run, to docs/performance.md between its two
-marker lines. PyTorch and JAX are those of $UNROLL_PEERS_PYTHON, or .venv, or python3.
+marker lines. PyTorch and JAX are those of $UNROLL_PEERS_PYTHON (one interpreter, or several with
+":" in between: the first that has the module), or .venv, or python3. What is missing is left out.
 """
 import argparse
 import datetime
@@ -18,7 +19,6 @@ import json
 import os
 import re
 import select
-import shutil
 import statistics
 import subprocess
 import sys
@@ -133,18 +133,13 @@ class Comparison:
     def __init__(self, options):
         self.options = options
         bench = [options.program, "--serve"]
-        python = options.python
         self.programs = {"unroll": Program(bench), "onednn": Program(bench)}
         self.abouts: dict[str, str] = {}
         for module, file in (("torch", "peers_torch.py"), ("jax", "peers_jax.py")):
-            found = subprocess.run([python, "-c", f"import {module}; print({module}.__version__)"],
-                                   capture_output=True, text=True)
-            if found.returncode != 0:
-                hint = "torch==2.13.0" if module == "torch" else "jax"
-                print(f"{module} is missing in {python}, so it is left out; it comes with\n"
-                      f"  {python} -m pip install {hint}", file=sys.stderr)
+            python, version = python_with(module)
+            if python is None:
                 continue
-            self.abouts[module] = found.stdout.strip()
+            self.abouts[module] = version
             command = [python, str(HERE / file)]
             if module == "torch":
                 self.programs["torch"] = Program(command)
@@ -277,10 +272,20 @@ def machine(comparison: Comparison) -> str:
             f"{about['compiler']}, oneDNN {about['onednn']}; peers: {peers or 'none'}.")
 
 
-def python_of_peers() -> str:
+def python_with(module: str) -> tuple[str | None, str]:
+    """An interpreter that has the module, and the module's version; says how to get one if none."""
     venv = HERE.parent / ".venv" / "bin" / "python"
-    return os.environ.get("UNROLL_PEERS_PYTHON") or (str(venv) if venv.exists() else
-                                                      shutil.which("python3") or "python3")
+    usual = str(venv) if venv.exists() else sys.executable
+    pythons = (os.environ.get("UNROLL_PEERS_PYTHON") or usual).split(":")
+    for python in pythons:
+        found = subprocess.run([python, "-c", f"import {module}; print({module}.__version__)"],
+                               capture_output=True, text=True)
+        if found.returncode == 0:
+            return python, found.stdout.strip()
+    package = "torch==2.13.0" if module == "torch" else "jax"
+    print(f"{module} is missing, so it is left out; it comes with\n"
+          f"  {pythons[0]} -m pip install {package}", file=sys.stderr)
+    return None, ""
 
 
 def arguments():
@@ -293,7 +298,6 @@ def arguments():
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--output", help="a file for the tables, instead of docs/performance.md")
     options = parser.parse_args()
-    options.python = python_of_peers()
     options.threads = sorted({int(n) for n in options.threads.split(",")})
     return options
 

@@ -30,17 +30,17 @@ double timed_step(Workload& workload) {
 
 }  // namespace
 
-Timing measure(Workload& workload, double seconds) {
+Timing measure(Workload& workload, double seconds, int least) {
   constexpr std::size_t kMost = 100'000;
   Timing timing;
   std::vector<double> times;
   times.reserve(kMost);  // not to be counted among the heap calls of the workload
   timing.first = timed_step(workload);
-  for (int i = 0; i < 2; ++i) workload.step();
+  for (int i = 1; i < least; ++i) workload.step();
   const std::uint64_t calls = heap_calls();
   const auto begin = Clock::now();
-  while (times.size() < kMost &&
-         (times.size() < 3 || milliseconds(begin, Clock::now()) < 1e3 * seconds)) {
+  while (times.size() < kMost && (times.size() < static_cast<std::size_t>(least) ||
+                                  milliseconds(begin, Clock::now()) < 1e3 * seconds)) {
     times.push_back(timed_step(workload));
   }
   timing.steps = static_cast<int>(times.size());

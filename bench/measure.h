@@ -13,9 +13,9 @@ struct Timing {
   double heap_calls = 0;  ///< per step
 };
 
-/// Makes the first step, two more to warm up, and then steps for `seconds`, but at least 3; median,
-/// minimum and heap calls are of the latter.
-Timing measure(Workload& workload, double seconds);
+/// Makes `least` steps to warm up, and then steps for `seconds`, but at least `least`; median,
+/// minimum and heap calls are of the latter. The engine is warm after two steps, caches after one.
+Timing measure(Workload& workload, double seconds, int least);
 
 /// The memory of this process, from the system. 0 where the system does not say.
 struct Resident {

@@ -10,7 +10,8 @@ namespace {
 class Forward final : public Workload {
  public:
   using Function = std::function<Variable(std::span<const Variable>)>;
-  Forward(Function f, const std::vector<Shape>& shapes) : f_(std::move(f)) {
+  Forward(Function f, const std::vector<Shape>& shapes, const Cost& cost) : f_(std::move(f)) {
+    cost_ = cost;
     for (const Shape& shape : shapes) inputs_.push_back(random_numbers(shape, inputs_.size()));
   }
   void step() override {
@@ -42,11 +43,11 @@ void add_micro(std::vector<Entry>& entries) {
     entry.name =
         "micro/product/" + std::to_string(m) + '/' + std::to_string(k) + '/' + std::to_string(n);
     entry.what = "matmul of [m, k] and [k, n], named m/k/n";
-    entry.flop = 2.0 * static_cast<double>(m * k * n);
+    const Cost cost{.flop = 2.0 * static_cast<double>(m * k * n)};
     const std::vector<Shape> shapes = {{m, k}, {k, n}};
-    entry.make = [shapes](const Setting&) {
+    entry.make = [shapes, cost](const Setting&) {
       const auto f = [](std::span<const Variable> x) { return matmul(x[0], x[1]); };
-      return std::make_unique<Forward>(f, shapes);
+      return std::make_unique<Forward>(f, shapes, cost);
     };
     entries.push_back(entry);
   }
@@ -54,10 +55,10 @@ void add_micro(std::vector<Entry>& entries) {
     Entry entry;
     entry.name = "micro/gelu/" + std::to_string(size);
     entry.what = "one formula over an array";
-    entry.tokens = static_cast<double>(size);
-    entry.make = [size](const Setting&) {
+    const Cost cost{.tokens = static_cast<double>(size)};
+    entry.make = [size, cost](const Setting&) {
       const auto f = [](std::span<const Variable> x) { return gelu(x[0]); };
-      return std::make_unique<Forward>(f, std::vector<Shape>{{size}});
+      return std::make_unique<Forward>(f, std::vector<Shape>{{size}}, cost);
     };
     entries.push_back(entry);
   }

@@ -134,6 +134,7 @@ template <class Kind>
 class RawRnn final : public Workload {
  public:
   RawRnn(const Setting& setting, const Sizes& sizes) : threads_(setting.threads), sizes_(sizes) {
+    cost_ = sizes.cost(Kind::kGates);
     omp_set_num_threads(threads_);
     const auto [T, B, H] = sizes;
     const auto any = [](const memory::dims& dims) { return desc(dims, Tag::any); };
@@ -299,8 +300,6 @@ Entry entry_of(const std::string& family, const Sizes& sizes) {
   Entry entry;
   entry.name = "oneDNN/" + family + '/' + sizes.name();
   entry.what = "oneDNN's primitive, forward and backward";
-  entry.flop = sizes.flop(Kind::kGates);
-  entry.tokens = sizes.tokens();
   entry.make = [sizes](const Setting& setting) {
     return std::make_unique<RawRnn<Kind>>(setting, sizes);
   };

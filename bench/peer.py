@@ -77,11 +77,10 @@ def serve(prepare: Callable[[str, Example, int], Prepared]) -> None:
     def run(name: str, seconds: float, threads: int) -> dict:
         workload = made[name]
         workload.set_threads(threads)
-        for _ in range(3):
-            workload.step()
+        workload.step()
         times: list[float] = []
         end = time.perf_counter() + seconds
-        while len(times) < 3 or time.perf_counter() < end:
+        while not times or time.perf_counter() < end:
             times.append(milliseconds(workload.step))
         return {"ms": statistics.median(times), "min": min(times), "steps": len(times)}
 

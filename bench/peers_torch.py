@@ -107,6 +107,128 @@ def chain(values: Tensors) -> peer.Prepared:
     return with_gradients(values, loss)
 
 
+# ---- W5: the translator of translation.cpp ----
+
+PAD = 0
+
+
+class Translator(nn.Module):
+    """Names of parameters as in translation.cpp. As in the notebook, every step of the decoder
+    multiplies all of the memory by the attention's weights again, and has an output layer of its
+    own; otherwise both are one product for all steps."""
+
+    def __init__(self, values: Tensors, as_in_notebook: bool):
+        super().__init__()
+        self.as_in_notebook = as_in_notebook
+        self.source = nn.Embedding(*values["source.weight"].shape)
+        self.target = nn.Embedding(*values["target.weight"].shape)
+        hidden, width = values["bridge.weight"].shape[0], values["source.weight"].shape[1]
+        self.encoder = nn.GRU(width, hidden, bidirectional=True)
+        self.bridge = nn.Linear(2 * hidden, hidden)
+        self.attention = nn.Module()
+        self.attention.query = nn.Linear(hidden, hidden, bias=False)
+        self.attention.memory = nn.Linear(2 * hidden, hidden)
+        self.attention.score = nn.Parameter(torch.zeros(hidden))
+        self.decoder = nn.GRUCell(width + 2 * hidden, hidden)
+        self.output = nn.Linear(3 * hidden + width, values["target.weight"].shape[0])
+
+    def scores(self, h: Tensor, memory: Tensor, keys: Tensor) -> Tensor:
+        if self.as_in_notebook:
+            weight = torch.cat([self.attention.query.weight, self.attention.memory.weight], 1)
+            pair = torch.cat([h.unsqueeze(1).expand(-1, memory.shape[1], -1), memory], 2)
+            energy = torch.tanh(F.linear(pair, weight, self.attention.memory.bias))
+        else:
+            energy = torch.tanh(self.attention.query(h).unsqueeze(1) + keys)
+        return energy @ self.attention.score
+
+    def forward(self, source: Tensor, target: Tensor) -> Tensor:
+        mask = (source != PAD).t()
+        packed = nn.utils.rnn.pack_padded_sequence(self.source(source), mask.sum(1),
+                                                   enforce_sorted=False)
+        outputs, last = self.encoder(packed)
+        memory = nn.utils.rnn.pad_packed_sequence(outputs)[0].transpose(0, 1).contiguous()
+        h = torch.tanh(self.bridge(torch.cat([last[0], last[1]], 1)))
+        keys = None if self.as_in_notebook else self.attention.memory(memory)
+        read = []
+        for embedded in self.target(target[:-1]).unbind(0):
+            scores = self.scores(h, memory, keys).masked_fill(~mask, -1e10)
+            context = (torch.softmax(scores, 1).unsqueeze(1) @ memory).squeeze(1)
+            h = self.decoder(torch.cat([embedded, context], 1), h)
+            joined = torch.cat([h, context, embedded], 1)
+            read.append(self.output(joined) if self.as_in_notebook else joined)
+        logits = torch.stack(read)
+        if not self.as_in_notebook:
+            logits = self.output(logits)
+        return F.cross_entropy(logits.flatten(0, 1), target[1:].flatten(), ignore_index=PAD)
+
+
+def translator(values: Tensors, inputs: Tensors, as_in_notebook: bool) -> peer.Prepared:
+    net = Translator(values, as_in_notebook)
+    parameters = load(net, values)
+    batches = [(inputs[f"source{i}"].long(), inputs[f"target{i}"].long()) for i in range(2)]
+    each = [with_gradients(parameters, lambda batch=batch: net(*batch)) for batch in batches]
+
+    def step():
+        for batch in each:
+            batch.step()
+
+    return each[0]._replace(step=step)
+
+
+# ---- W6: the language model of language_model.cpp ----
+
+class LanguageModel(nn.Module):
+    def __init__(self, words: int, hidden: int):
+        super().__init__()
+        self.embedding = nn.Embedding(words, hidden)
+        self.lstm = nn.LSTM(hidden, hidden, num_layers=2)
+        self.output = nn.Linear(hidden, words)
+
+    def forward(self, words: Tensor, targets: Tensor, state):
+        outputs, state = self.lstm(self.embedding(words), state)
+        return F.cross_entropy(self.output(outputs).flatten(0, 1), targets.flatten()), state
+
+
+def language_model(values: Tensors, inputs: Tensors, steps: int) -> peer.Prepared:
+    net = LanguageModel(*values["embedding.weight"].shape)
+    parameters = load(net, values)
+    text = inputs["words"].long()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1)
+    position, state = 0, None
+
+    def step():
+        nonlocal position, state
+        if position + steps >= len(text):
+            position, state = 0, None
+        optimizer.zero_grad()
+        loss, (h, c) = net(text[position:position + steps],
+                           text[position + 1:position + steps + 1], state)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 5)
+        optimizer.step()
+        position, state = position + steps, (h.detach(), c.detach())
+
+    first = with_gradients(parameters, lambda: net(text[:steps], text[1:steps + 1], None)[0])
+    return first._replace(step=step)
+
+
+# ---- W7: sequences of different lengths, packed or padded ----
+
+def ragged(values: Tensors, inputs: Tensors, packed: bool) -> peer.Prepared:
+    x, lengths = values["x"], inputs["lengths"].long()
+    net = nn.LSTM(x.shape[2], x.shape[2])
+    parameters = {**load(net, values), "x": x}
+
+    def loss():
+        if not packed:
+            return (net(x)[0] * inputs["factors"]).sum()  # factors are zero in the padding
+        sequences = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        outputs, _ = nn.utils.rnn.pad_packed_sequence(net(sequences)[0])
+        return (outputs * inputs["factors"]).sum()
+
+    return with_gradients(parameters, loss)
+
+
 def prepare(full_name: str, example: peer.Example, threads: int) -> peer.Prepared:
     variant, _, name = full_name.partition("/")
     values = {n: torch.tensor(v).requires_grad_() for n, v in example.parameters.items()}
@@ -119,6 +241,12 @@ def prepare(full_name: str, example: peer.Example, threads: int) -> peer.Prepare
         return cell(rest[0], values, inputs, variant == "torch.compile")
     if name == "W4/chain":
         return chain(values)
+    if family == "W5":
+        return translator(values, inputs, variant == "torch.notebook")
+    if family == "W6":
+        return language_model(values, inputs, int(rest[0]))
+    if family == "W7":
+        return ragged(values, inputs, variant == "torch.packed")
     kinds = {"gru": nn.GRU, "rnn": nn.RNN}
     return layer(kinds.get(rest[0], nn.LSTM), values, inputs)
 

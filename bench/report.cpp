@@ -40,7 +40,7 @@ void print_line(const Result& r) {
   fmt::print("{:<30} {:>3} {:>10.4g} {:>10.4g} {:>8} {:>7} {:>9} {:>9.2f} {:>9.1f} {:>10.6g}\n",
              r.entry.name, r.threads, r.timing.median, r.timing.minimum,
              or_dash(r.gflops(), "{:.1f}"), or_dash(r.gflops() / r.fma_peak, "{:.3f}"),
-             or_dash(1e3 * r.entry.tokens / r.timing.median, "{:.4g}"),
+             or_dash(1e3 * r.cost.tokens / r.timing.median, "{:.4g}"),
              static_cast<double>(r.tape_bytes) * 1e-6, static_cast<double>(r.resident_bytes) * 1e-6,
              r.timing.heap_calls);
   std::fflush(stdout);
@@ -77,8 +77,8 @@ std::string to_json(const std::vector<Result>& results) {
         {"steps", r.timing.steps},      {"heap_calls_per_step", r.timing.heap_calls},
         {"tape_bytes", r.tape_bytes},   {"resident_bytes", r.resident_bytes},
         {"fma_peak_gflops", r.fma_peak}};
-    if (r.entry.flop > 0) line["gflops"] = r.gflops();
-    if (r.entry.tokens > 0) line["tokens_per_second"] = 1e3 * r.entry.tokens / r.timing.median;
+    if (r.cost.flop > 0) line["gflops"] = r.gflops();
+    if (r.cost.tokens > 0) line["tokens_per_second"] = 1e3 * r.cost.tokens / r.timing.median;
     if (r.hash != 0) line["hash"] = fmt::format("{:016x}", r.hash);
     list.push_back(line);
   }

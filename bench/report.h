@@ -11,6 +11,7 @@ namespace unroll::bench {
 
 struct Result {
   Entry entry;
+  Cost cost;
   int threads = 1;
   Timing timing;
   double fma_peak = 0;  ///< GFLOP/s of as many threads, measured just before
@@ -18,7 +19,7 @@ struct Result {
   std::size_t resident_bytes = 0;  ///< the peak, above what parameters and inputs take
   std::uint64_t hash = 0;          ///< of loss and gradients; where threads are compared
 
-  double gflops() const { return entry.flop / timing.median * 1e-6; }
+  double gflops() const { return cost.flop / timing.median * 1e-6; }
 };
 
 /// One line each; the first call prints the heading.

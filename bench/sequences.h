@@ -17,8 +17,9 @@ namespace unroll::bench {
 template <class Net>
 class SequenceTraining final : public Training {
  public:
-  SequenceTraining(const Setting& setting, const Sizes& sizes)
+  SequenceTraining(const Setting& setting, const Sizes& sizes, int gates)
       : Training(setting, sizes.batch), net_(parameters_.scope(), sizes.hidden, sizes.hidden) {
+    cost_ = sizes.cost(gates);
     const Shape shape{sizes.steps, sizes.batch, sizes.hidden};
     x_ = create_split("x", random_numbers(shape, 2));
     factors_ = split_input("factors", random_numbers(shape, 3));
@@ -58,10 +59,8 @@ Entry sequence_entry(const std::string& family, const Sizes& sizes, int gates,
   Entry entry;
   entry.name = family + '/' + sizes.name();
   entry.what = what;
-  entry.flop = sizes.flop(gates);
-  entry.tokens = sizes.tokens();
-  entry.make = [sizes](const Setting& setting) {
-    return std::make_unique<SequenceTraining<Net>>(setting, sizes);
+  entry.make = [sizes, gates](const Setting& setting) {
+    return std::make_unique<SequenceTraining<Net>>(setting, sizes, gates);
   };
   return entry;
 }

@@ -38,7 +38,7 @@ class Server {
     words >> command;
     if (command == "make" && words >> name >> file >> threads) return make(name, file, threads);
     if (command == "run" && words >> name >> seconds >> threads) {
-      const Timing timing = measure(workload(name, threads), seconds);
+      const Timing timing = measure(workload(name, threads), seconds, 1);
       return {{"ms", timing.median}, {"min", timing.minimum}, {"steps", timing.steps}};
     }
     if (command == "peak" && words >> threads) return {{"gflops", fma_peak(threads)}};
@@ -52,8 +52,8 @@ class Server {
 
  private:
   Json make(const std::string& name, const std::string& file, int threads) {
-    const Entry& entry = entry_of(name);
-    Json result = {{"flop", entry.flop}, {"tokens", entry.tokens}, {"what", entry.what}};
+    const Cost cost = workload(name, threads).cost();
+    Json result = {{"flop", cost.flop}, {"tokens", cost.tokens}};
     const train::TensorFile example = workload(name, threads).example();
     if (!example.tensors.empty()) {
       train::save_safetensors(file, example);

@@ -31,11 +31,12 @@ Result run(const Entry& entry, Setting setting, double seconds) {
   const std::unique_ptr<Workload> workload = entry.make(setting);
   Result result;
   result.entry = entry;
+  result.cost = workload->cost();
   result.threads = setting.threads;
   result.fma_peak = fma_peak(setting.threads);
   reset_peak();
   const std::size_t before = resident().now;
-  result.timing = measure(*workload, seconds);
+  result.timing = measure(*workload, seconds, 3);
   const std::size_t peak = resident().peak;
   result.resident_bytes = peak > before ? peak - before : 0;
   result.fma_peak = std::max(result.fma_peak, fma_peak(setting.threads));

@@ -10,8 +10,8 @@ Difference Workload::load(const train::TensorFile&) {
 
 std::vector<Entry> all_entries() {
   std::vector<Entry> entries;
-  for (const auto add : {add_layers, add_cells, add_chain, add_growth, add_threads, add_micro,
-                         add_onednn}) {
+  for (const auto add : {add_layers, add_cells, add_chain, add_translation, add_language_model,
+                         add_ragged, add_growth, add_threads, add_micro, add_onednn}) {
     add(entries);
   }
   return entries;

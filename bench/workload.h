@@ -24,12 +24,19 @@ struct Difference {
   std::string where;
 };
 
+/// What one step is worth. Only real sequence elements count, no padding.
+struct Cost {
+  double flop = 0;    ///< of the products, forward and backward; 0: not a matter of products
+  double tokens = 0;  ///< sequence elements; 0: does not apply
+};
+
 /// A benchmark with its data, ready to be timed.
 class Workload {
  public:
   virtual ~Workload() = default;
 
   virtual void step() = 0;
+  const Cost& cost() const { return cost_; }
   /// Bytes that the tapes hold for values; 0 if there is no tape.
   virtual std::size_t tape_bytes() { return 0; }
   /// "parameter:NAME" and "gradient:NAME" of every parameter, "input:NAME", "loss": the present
@@ -37,19 +44,23 @@ class Workload {
   virtual train::TensorFile example() { return {}; }
   /// For a peer: takes over inputs and parameters of an example, makes one step, and compares.
   virtual Difference load(const train::TensorFile& example);
+
+ protected:
+  Cost cost_;
 };
 
 /// One line of the list.
 struct Entry {
   std::string name;  ///< "W1/50/32/256"
   std::string what;
-  double flop = 0;    ///< of the products of one step; 0: not a matter of products
-  double tokens = 0;  ///< sequence elements that a step processes; 0: does not apply
   std::function<std::unique_ptr<Workload>(const Setting&)> make;
   int threads = 0;  ///< fixed by the entry; 0: as the caller says
   int shards = 0;   ///< likewise
   double x = 0;     ///< for a series, what grows: the exponent of time by it is fitted
 };
+
+/// Of a vector [in] by a matrix [out, in]: forward, and twice that backward.
+inline double flop_of_product(double out, double in) { return 3 * 2 * out * in; }
 
 /// Sizes of a recurrent layer; the input is as wide as the state.
 struct Sizes {
@@ -58,11 +69,9 @@ struct Sizes {
   std::string name() const {
     return std::to_string(steps) + '/' + std::to_string(batch) + '/' + std::to_string(hidden);
   }
-  double tokens() const { return static_cast<double>(steps * batch); }
-  /// Forward, and twice that backward: `gates` products with the input and the state each.
-  double flop(int gates) const {
-    const double h = static_cast<double>(hidden);
-    return 3 * 2 * tokens() * gates * h * (h + h);
+  Cost cost(int gates) const {
+    const auto tokens = static_cast<double>(steps * batch), h = static_cast<double>(hidden);
+    return {.flop = tokens * flop_of_product(gates * h, h + h), .tokens = tokens};
   }
 };
 
