@@ -56,18 +56,18 @@ VARIANTS = [
     Variant("PyTorch padded", "torch.padded", "torch", r"W7/"),
     Variant("PyTorch", "torch", "torch", r"W5/"),
     Variant("PyTorch as in the notebook", "torch.notebook", "torch", r"W5/"),
-    Variant("torch.compile", "torch.compile", "torch", r"W2/(?!layer).*/50/32/256|W2/lstm/", True),
+    Variant("torch.compile", "torch.compile", "torch", r"W2/(?!layer/).*/50/32/256|W2/lstm/", True),
     Variant("oneDNN", "oneDNN", "onednn", r"W1/|W3/|W4/lstm/"),
-    Variant("JAX", "jax", "jax", r"W1/|W2/(?!layer)|W3/|W4/lstm/"),
+    Variant("JAX", "jax", "jax", r"W1/|W2/(?!layer/)|W3/|W4/lstm/"),
 ]
 
 # (workloads, peers, least ratio with 1 thread, with 2 threads)
 TARGETS = [
     (r"W1/", "PyTorch", 1.10, 1.30),
     (r"W1/", "oneDNN", 1.0, 1.15),
-    (r"W2/(?!layer).*/50/32/256", "PyTorch", 1.4, 3.3),
-    (r"W2/(?!layer).*/200/16/128", "PyTorch", 2.3, 5.0),
-    (r"W2/(?!layer).*/50/1/64", "PyTorch", 15.0, 15.0),
+    (r"W2/(?!layer/).*/50/32/256", "PyTorch", 1.4, 3.3),
+    (r"W2/(?!layer/).*/200/16/128", "PyTorch", 2.3, 5.0),
+    (r"W2/(?!layer/).*/50/1/64", "PyTorch", 15.0, 15.0),
     (r"W2/lstm/", "nn::LSTM", 0.97, 0.97),
     (r"W3/", "PyTorch", 1.2, 1.8),
     (r"W4/lstm/50/1/64", "PyTorch", 2.2, None),
@@ -224,7 +224,7 @@ def table(rows: list[Row], threads: int, single: dict[str, float]) -> str:
     rows = [row for row in rows if row.threads == threads]
     labels = list(dict.fromkeys(v.label for v in VARIANTS if any(v.label in r.times for r in rows)))
     head = ["workload", "ms", "GFLOP/s", "of peak", "tokens/s"]
-    head += [f"over {1} thread"] if threads > 1 else []
+    head += ["against 1 thread"] if threads > 1 else []
     lines = [head + labels + ["remarks"]]
     for row in rows:
         gflops = row.flop / row.ours * 1e-6
@@ -269,7 +269,9 @@ def machine(comparison: Comparison) -> str:
     return (f"{datetime.date.today()}. {model.group(1) if model else 'unknown CPU'} "
             f"(family {family.group(1) if family else '?'}), {os.cpu_count()} cores, "
             f"{', '.join(caches)}; {peak:.0f} GFLOP/s of FMA per core as measured. "
-            f"{about['compiler']}, oneDNN {about['onednn']}; peers: {peers or 'none'}.")
+            f"{about['compiler']}, oneDNN {about['onednn']}; peers: {peers or 'none'}. "
+            f"Load of the machine before the runs: {os.getloadavg()[0]:.1f}. W5 and W6 on "
+            f"{'real text' if os.environ.get('UNROLL_DATA') else 'generated tokens'}.")
 
 
 def python_with(module: str) -> tuple[str | None, str]:
@@ -283,8 +285,8 @@ def python_with(module: str) -> tuple[str | None, str]:
         if found.returncode == 0:
             return python, found.stdout.strip()
     package = "torch==2.13.0" if module == "torch" else "jax"
-    print(f"{module} is missing, so it is left out; it comes with\n"
-          f"  {pythons[0]} -m pip install {package}", file=sys.stderr)
+    print(f"compare: {module} is missing, so it is left out; it comes with\n"
+          f"  python3 -m venv .venv && .venv/bin/pip install {package}", file=sys.stderr)
     return None, ""
 
 
@@ -311,6 +313,13 @@ def names_of(options) -> list[str]:
                                     for w in options.workload)]
 
 
+def details(options) -> str:
+    """The program's own table of everything: memory, heap calls, growth, threads."""
+    families = [word for n in range(1, 11) for word in ("--workload", f"W{n}")]
+    run = subprocess.run([options.program, *families], check=True, capture_output=True, text=True)
+    return f"```text\n{run.stdout}```"
+
+
 def write(path: Path, text: str) -> None:
     """Replaces what stands between the markers; the rest of the page is somebody's own."""
     page = path.read_text() if path.exists() else f"# Performance\n\n{BEGIN}\n{END}\n"
@@ -321,6 +330,7 @@ def write(path: Path, text: str) -> None:
 def main() -> None:
     options = arguments()
     comparison = Comparison(options)
+    parts = [machine(comparison)]
     rows: list[Row] = []
     for name in names_of(options):
         for threads in options.threads:
@@ -332,15 +342,17 @@ def main() -> None:
                       f"{'; '.join(dict.fromkeys(row.remarks))}", file=sys.stderr, flush=True)
     single = {row.workload: row.ours for row in rows if row.threads == 1}
     command = "./run bench --peers " + " ".join(sys.argv[1:])
-    parts = [f"{machine(comparison)}", f"`{command.strip()}`: medians of {options.rounds} rounds."]
+    parts.append(f"`{command.strip()}`: medians of {options.rounds} rounds.")
     for threads in options.threads:
         parts += [f"With {threads} thread{'s' if threads > 1 else ''}; a peer's figure is its time "
                   "divided by ours, bold where it misses the target beside it:",
                   table(rows, threads, single)]
-    text = "\n\n".join(parts)
-    print(text)
     for program in comparison.programs.values():
         program.stop()
+    if options.workload is None:
+        parts += ["Ours alone, one thread:", details(options)]
+    text = "\n\n".join(parts)
+    print(text)
     if options.output:
         Path(options.output).write_text(text + "\n")
     elif options.workload is None:
