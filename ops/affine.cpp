@@ -57,6 +57,7 @@ class Affine final : public Op {
 
   /// The transpose that W was written as is operand 3; see matmul.cpp.
   std::size_t read_count(const Signature&) const override { return 3; }
+  Rows row_rule(const Signature&) const override { return Rows::independent; }
 
   void derive(Derivation& d) const override {
     const bool transposed = d.attributes<AffineAttributes>().transposed;

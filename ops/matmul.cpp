@@ -60,6 +60,13 @@ class MatMul final : public Op {
 
   std::size_t read_count(const Signature&) const override { return 2; }
 
+  Rows row_rule(const Signature& call) const override {
+    const auto t = call.attributes.as<Transposed>();
+    if (call.input(0).shape.rank() != 2 || call.input(1).shape.rank() != 2) return Rows::coupled;
+    if (!t.a) return Rows::independent;
+    return t.b ? Rows::coupled : Rows::summed;
+  }
+
   void derive(Derivation& d) const override {
     const auto t = d.attributes<Transposed>();
     const Variable a = d.input(0), b = d.input(1), dc = d.cotangent();

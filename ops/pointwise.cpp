@@ -116,7 +116,7 @@ void Pointwise::derive(Derivation& d) const {
                         : source == formula_.inputs ? d.output()
                                                     : d.cotangent());
     }
-    const Formula& formula = contribution.op->formula();
+    const Formula& formula = *contribution.op->formula();
     const bool passes_through = formula.instructions.empty() && sources.size() == 1;
     const std::vector<Operand> operands(sources.begin(), sources.end());
     const Variable dx =

@@ -48,7 +48,7 @@ class Pointwise final : public Op {
     return record(*this, {x1, x2, x3}, parameters);
   }
 
-  const Formula& formula() const { return formula_; }
+  const Formula* formula() const override { return &formula_; }
 
   Type infer(const Signature& call) const override;
   void run(const KernelCall& call) const override;
