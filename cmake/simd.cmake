@@ -1,13 +1,14 @@
-# The vector kernels: one source compiled once per instruction set, each copy in the namespace that
+# The vector kernels: sources compiled once per instruction set, each copy in the namespace that
 # UNROLL_ISA names; the library picks one at run time. Nothing else gets a -m flag, so the library
 # runs on every CPU of its architecture.
-set(simd_source ${PROJECT_SOURCE_DIR}/ops/kernels/simd_kernels.cpp)
-if(NOT EXISTS ${simd_source})
-  return()
-endif()
+set(simd_sources simd_kernels.cpp simd_gemm.cpp simd_gemm_pack.cpp)
+list(TRANSFORM simd_sources PREPEND ${PROJECT_SOURCE_DIR}/ops/kernels/)
+get_target_property(unroll_own_sources unroll SOURCES)
+list(REMOVE_ITEM unroll_own_sources ${simd_sources})
+set_property(TARGET unroll PROPERTY SOURCES ${unroll_own_sources})
 
 function(unroll_add_isa isa)
-  add_library(unroll_simd_${isa} OBJECT ${simd_source})
+  add_library(unroll_simd_${isa} OBJECT ${simd_sources})
   unroll_own_target(unroll_simd_${isa})
   target_compile_features(unroll_simd_${isa} PRIVATE cxx_std_20)
   # xsimd's namespace gets a name per copy too: its inline functions that don't mention the

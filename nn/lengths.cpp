@@ -6,10 +6,6 @@
 #include <algorithm>
 
 #include <unroll/autograd/error.h>
-#include <unroll/nn/parameter.h>
-#include <unroll/nn/state.h>
-#include <unroll/ops/elementwise.h>
-#include <unroll/ops/shaping.h>
 
 namespace unroll::nn {
 
@@ -108,40 +104,6 @@ Lengths lengths_of(const Tensor& ids, std::int32_t pad) {
     if (values[k] != pad) lengths[k / width] = static_cast<std::int32_t>(k % width + 1);
   }
   return lengths;
-}
-
-Sequences::Sequences(const Variable& x, const Lengths& lengths, bool batch_first) {
-  if (x.shape().rank() < 2) {
-    throw ShapeError(fmt::format("the inputs have shape {}; expected [{}, ...]",
-                                 to_string(x.shape()),
-                                 batch_first ? "batch, time" : "time, batch"));
-  }
-  steps_ = batch_first ? transpose(x, 0, 1) : x;
-  const std::int64_t count = step_count();
-  lengths.check(batch(), count);
-  shortest_ = count;
-  const std::vector<std::int32_t> values = lengths.values();
-  if (!values.empty()) shortest_ = *std::ranges::min_element(values);
-  if (shortest_ == count) return;
-
-  Tensor mask(Shape{count, batch()}, Dtype::bool_);
-  const auto out = mask.mutable_data<bool>();
-  for (std::size_t t = 0; t < static_cast<std::size_t>(count); ++t) {
-    for (std::size_t b = 0; b < values.size(); ++b) {
-      out[t * values.size() + b] = t < static_cast<std::size_t>(values[b]);
-    }
-  }
-  mask_ = input_like(x, std::move(mask));
-  if (!is_floating(x.dtype())) return;
-  steps_ = where(mask_for(mask_, steps_), steps_, 0.0);
-}
-
-Variable Sequences::mask_at(std::int64_t t) const { return select(mask_, 0, t); }
-
-Sequences Sequences::with(const Variable& steps) const {
-  Sequences result = *this;
-  result.steps_ = steps;
-  return result;
 }
 
 }  // namespace unroll::nn

@@ -45,29 +45,4 @@ Tensor columns(const Tensor& ids, std::int64_t begin, std::int64_t end);
 /// Where each row of ids int32 [B, T] ends: after its last id that is not `pad`. Throws as above.
 Lengths lengths_of(const Tensor& ids, std::int32_t pad);
 
-/// A batch of sequences ready to be walked over: time first, and whatever the padded steps hold
-/// replaced by zeros, so that not even a NaN there can reach a weight's gradient.
-class Sequences {
- public:
-  /// x [T, B, ...], or [B, T, ...] if `batch_first`. Throws as Lengths::check, and ShapeError
-  /// unless there are two axes or more. If no sequence is short, nothing is recorded for masks.
-  Sequences(const Variable& x, const Lengths& lengths, bool batch_first);
-
-  /// [T, B, ...]
-  const Variable& steps() const { return steps_; }
-  std::int64_t step_count() const { return steps_.shape()[0]; }
-  std::int64_t batch() const { return steps_.shape()[1]; }
-  /// True if some sequence has ended before step t.
-  bool ragged_at(std::int64_t t) const { return t >= shortest_; }
-  /// bool [B]: which sequences have a step t. Only where ragged_at(t).
-  Variable mask_at(std::int64_t t) const;
-  /// The same lengths over other steps [T, B, ...], which are zero where padded.
-  Sequences with(const Variable& steps) const;
-
- private:
-  Variable steps_;
-  Variable mask_;  ///< bool [T, B]; undefined if no sequence is short
-  std::int64_t shortest_ = 0;
-};
-
 }  // namespace unroll::nn

@@ -48,22 +48,24 @@ class StackedRNN {
                          " initial states; expected one per cell, " +
                          std::to_string(cells_.size()));
       }
-      const bool batch_first = options_.batch_first || options.batch_first;
-      Sequences x(inputs, options.lengths, batch_first);
+      Sequences x(inputs, options.lengths, options_.batch_first || options.batch_first);
       Unrolled<States> result;
       for (std::size_t layer = 0; layer < layers(); ++layer) {
-        const bool is_last = layer + 1 == layers();
         std::vector<Variable> outputs;
         for (std::size_t direction = 0; direction < directions(); ++direction) {
           const std::size_t i = layer * directions() + direction;
           std::optional<StateOf<Cell>> initial;
           if (options.initial_state) initial = (*options.initial_state)[i];
           auto walked = detail::walk(cells_[i], x, options.reverse != (direction == 1), initial);
-          outputs.push_back(detail::joined(walked, is_last && batch_first));
+          outputs.push_back(detail::rows_of(walked));
           result.last.push_back(std::move(walked.last));
         }
-        result.outputs = directions() == 1 ? outputs.front() : concat(outputs, -1);
-        if (!is_last) x = x.with(dropout(result.outputs, options_.dropout));
+        const Variable rows = directions() == 1 ? outputs.front() : concat(outputs, -1);
+        if (layer + 1 == layers()) {
+          result.outputs = x.padded(rows);
+        } else {
+          x = x.with(dropout(rows, options_.dropout));
+        }
       }
       return result;
     });

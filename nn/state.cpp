@@ -9,6 +9,13 @@
 
 namespace unroll::nn {
 
+void expect_rows(std::string_view what, const Variable& value, std::int64_t batch) {
+  const Shape shape = value.shape();
+  if (shape.rank() > 0 && shape[0] == batch) return;
+  throw ShapeError(fmt::format("{} has the shape {}; expected [{}, ...], a row per sequence", what,
+                               to_string(shape), batch));
+}
+
 Tensor gather_rows(const Tensor& value, std::span<const std::int32_t> rows) {
   if (value.shape().rank() == 0) throw ShapeError("gather_rows: got a scalar; expected [n, ...]");
   const std::int64_t n = value.shape()[0];

@@ -6,13 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/tape.h>
-#include <unroll/ops/elementwise.h>
 #include <unroll/ops/shaping.h>
 
 namespace unroll::nn {
@@ -171,11 +173,39 @@ inline Variable mask_for(const Variable& mask, const Variable& like) {
   return reshape(mask, shape);
 }
 
-/// For every row of the batch the state `a` where mask [batch] is true, else `b`.
+/// Throws ShapeError, naming `what`, unless `value` is [batch, ...].
+void expect_rows(std::string_view what, const Variable& value, std::int64_t batch);
+
+/// Rows [begin, end) of every Variable of a state of `batch` rows; costs nothing. Throws ShapeError
+/// for a Variable that is not [batch, ...].
 template <State S>
-S where_rows(const Variable& mask, const S& a, const S& b) {
-  return map_states(
-      a, b, [&](const Variable& x, const Variable& y) { return where(mask_for(mask, x), x, y); });
+S state_rows(const S& state, std::int64_t batch, std::int64_t begin, std::int64_t end) {
+  return map_state(state, [&](const Variable& variable) {
+    expect_rows("the state", variable, batch);
+    return slice(variable, 0, begin, end);
+  });
+}
+
+/// The rows of several states, one or more, one after another. Throws StateError unless they have
+/// the same number of Variables, ShapeError unless their rows fit.
+template <State S>
+S joined_rows(std::span<const S> parts) {
+  if (parts.size() == 1) return parts[0];
+  std::vector<std::vector<Variable>> variables;
+  for (const S& part : parts) {
+    variables.push_back(state_variables(part));
+    if (variables.back().size() != variables.front().size()) {
+      throw StateError("the state has " + std::to_string(variables.back().size()) +
+                       " Variables; expected " + std::to_string(variables.front().size()) +
+                       ", as many as at another step");
+    }
+  }
+  return map_state(parts[0], [&, i = std::size_t{0}](const Variable&) mutable {
+    std::vector<Variable> rows;
+    for (const auto& of_part : variables) rows.push_back(of_part[i]);
+    ++i;
+    return concat(rows, 0);
+  });
 }
 
 /// What a cell in this state tells the outside: state.output() if there is such a function, else

@@ -1,5 +1,5 @@
 // unroll: a cell, step by step over a batch of sequences. Everything a recurrent layer knows about
-// time is here: directions, lengths, padding, and the input products of all steps done at once.
+// time is here: directions, lengths, and the input products of all steps done at once.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <unroll/nn/cell.h>
 #include <unroll/nn/lengths.h>
 #include <unroll/nn/parameter.h>
-#include <unroll/ops/elementwise.h>
+#include <unroll/nn/sequences.h>
 #include <unroll/ops/shaping.h>
 
 namespace unroll::nn {
@@ -18,7 +18,9 @@ namespace unroll::nn {
 template <State S>
 struct UnrollOptions {
   /// Real steps per sequence. A padded step keeps the state, its output is exactly 0, and nothing
-  /// it holds, NaN included, has any influence; its gradient is exactly 0.
+  /// it holds, NaN included, has any influence; its gradient is exactly 0. No work is done for it:
+  /// unless all lengths are T, a step gets only the sequences that have it, the longest first. What
+  /// a cell has to know of each sequence therefore belongs in its state, as Variables [batch, ...].
   Lengths lengths = {};
   /// From the last real step of each sequence to its first; outputs stay at their steps.
   bool reverse = false;
@@ -42,44 +44,43 @@ struct UnrolledSteps {
 
 namespace detail {
 
-/// The loop over time. `x` is the cell's own input.
+/// The loop over time. Outputs are as the cell gave them, with rows for the sequences that have the
+/// step; the last states are those of all sequences in the caller's order.
 template <RecurrentCell Cell>
 UnrolledSteps<StateOf<Cell>> walk(const Cell& cell, const Sequences& x, bool reverse,
                                   const std::optional<StateOf<Cell>>& initial_state) {
+  using S = StateOf<Cell>;
   const std::int64_t count = x.step_count();
-  UnrolledSteps<StateOf<Cell>> result{
-      std::vector<Variable>(static_cast<std::size_t>(count)),
-      initial_state ? *initial_state : cell.initial_state(x.steps(), x.batch())};
-  Variable inputs = x.steps();
+  std::vector<Variable> outputs(static_cast<std::size_t>(count));
+  ActiveState<S> state(
+      map_state(initial_state ? *initial_state : cell.initial_state(x.rows(), x.batch()),
+                [&](const Variable& v) { return x.longest_first(v); }),
+      x.batch());
+  Variable inputs = x.rows();
   if constexpr (ProjectingCell<Cell>) inputs = cell.project(inputs);
   for (std::int64_t k = 0; k < count; ++k) {
     const std::int64_t t = reverse ? count - 1 - k : k;
-    const auto step = [&](const Variable& input) -> StateOf<Cell> {
-      if constexpr (ProjectingCell<Cell>)
-        return cell.step_projected(input, result.last);
-      else
-        return cell.step(input, result.last);
-    };
-    StateOf<Cell> next = step(select(inputs, 0, t));
-    Variable& output = result.outputs[static_cast<std::size_t>(t)];
-    output = output_of(next);
-    if (x.ragged_at(t)) {
-      const Variable mask = x.mask_at(t);
-      output = where(mask_for(mask, output), output, 0.0);
-      next = where_rows(mask, next, result.last);
+    state.resize(x.active_at(t));
+    const Variable input = x.step(inputs, t);
+    if constexpr (ProjectingCell<Cell>) {
+      state.set(cell.step_projected(input, state.get()));
+    } else {
+      state.set(cell.step(input, state.get()));
     }
-    result.last = std::move(next);
+    Variable& output = outputs[static_cast<std::size_t>(t)];
+    output = output_of(state.get());
+    expect_rows("the output of a step", output, x.active_at(t));
   }
-  return result;
+  return {std::move(outputs),
+          map_state(state.all(), [&](const Variable& v) { return x.as_given(v); })};
 }
 
-/// The outputs of a walk as one variable; of no steps, with the shape that steps would have had.
+/// The outputs of a walk as rows of the sequences; of no steps, in the shape of other rows.
 template <State S>
-Variable joined(const UnrolledSteps<S>& walked, bool batch_first) {
-  const int time_axis = batch_first ? 1 : 0;
-  if (!walked.outputs.empty()) return stack(walked.outputs, time_axis);
+Variable rows_of(const UnrolledSteps<S>& walked) {
+  if (!walked.outputs.empty()) return concat(walked.outputs, 0);
   const Variable output = output_of(walked.last);
-  return zeros_like(output, output.shape().inserted(time_axis, 0));
+  return zeros_like(output, output.shape().with(0, 0));
 }
 
 }  // namespace detail
@@ -95,8 +96,7 @@ Unrolled<StateOf<Cell>> unroll(const Cell& cell, const Variable& inputs,
   return blame(at, "unroll", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
     auto walked = detail::walk(cell, x, options.reverse, options.initial_state);
-    return Unrolled<StateOf<Cell>>{detail::joined(walked, options.batch_first),
-                                   std::move(walked.last)};
+    return Unrolled<StateOf<Cell>>{x.padded(detail::rows_of(walked)), std::move(walked.last)};
   });
 }
 
@@ -107,7 +107,15 @@ UnrolledSteps<StateOf<Cell>> unroll_steps(const Cell& cell, const Variable& inpu
                                           Location at = Location::current()) {
   return blame(at, "unroll_steps", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
-    return detail::walk(cell, x, options.reverse, options.initial_state);
+    auto walked = detail::walk(cell, x, options.reverse, options.initial_state);
+    if (!x.ragged()) return walked;
+    const Variable outputs = x.padded(detail::rows_of(walked));
+    const int time_axis = options.batch_first ? 1 : 0;
+    walked.outputs.clear();
+    for (std::int64_t t = 0; t < outputs.shape()[time_axis]; ++t) {
+      walked.outputs.push_back(select(outputs, time_axis, t));
+    }
+    return walked;
   });
 }
 
@@ -138,9 +146,7 @@ Bidirectional<StateOf<Forward>, StateOf<Backward>> bidirectional(
     auto ahead = detail::walk(forward, x, false, options.forward_state);
     auto back = detail::walk(backward, x, true, options.backward_state);
     return Bidirectional<StateOf<Forward>, StateOf<Backward>>{
-        concat(
-            {detail::joined(ahead, options.batch_first), detail::joined(back, options.batch_first)},
-            -1),
+        x.padded(concat({detail::rows_of(ahead), detail::rows_of(back)}, -1)),
         std::move(ahead.last), std::move(back.last)};
   });
 }

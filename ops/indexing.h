@@ -9,6 +9,9 @@ namespace unroll {
 /// Embedding lookup: rows ids [...] of table [n, width], as [..., width], for ids of any shape. The
 /// table's gradient is row-sparse: a parameter's Gradients hold only the rows that were looked up.
 Variable rows(const Operand& table, const Operand& ids);
+/// Rows ids [...] of x [n, ...], of any rank and dtype, and zeros where the id is -1. The gradient
+/// is dense: for moving the rows of a batch, where `rows` is for few rows of a large table.
+Variable take_rows(const Operand& x, const Operand& ids);
 /// y[..., i, ...] = x[..., index[..., i, ...], ...] along `axis`; index has x's rank, and its
 /// extents may be smaller (PyTorch's gather).
 Variable gather(const Operand& x, int axis, const Operand& index);

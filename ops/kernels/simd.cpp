@@ -1,6 +1,8 @@
 // Picks the widest vector kernels that this CPU and its operating system support.
 #include <unroll/ops/kernels/simd.h>
 
+#include <vector>
+
 namespace unroll {
 
 namespace baseline {
@@ -17,31 +19,35 @@ SimdKernels kernels();
 
 namespace {
 
-SimdKernels pick() {
-  SimdKernels table;
+std::vector<SimdKernels> list_supported() {
+  std::vector<SimdKernels> tables;
+  const auto add = [&](SimdKernels table, const char* name) {
+    table.name = name;
+    tables.push_back(table);
+  };
 #ifdef UNROLL_X86
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
-    table = avx512::kernels();
-    table.name = "avx512";
-    return table;
+    add(avx512::kernels(), "avx512");
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    table = avx2::kernels();
-    table.name = "avx2";
-    return table;
+    add(avx2::kernels(), "avx2");
   }
 #endif
-  table = baseline::kernels();
-  table.name = "baseline";
-  return table;
+  add(baseline::kernels(), "baseline");
+  return tables;
 }
 
 }  // namespace
 
+std::span<const SimdKernels> supported_simd() {
+  static const std::vector<SimdKernels> tables = list_supported();
+  return tables;
+}
+
 const SimdKernels& simd() {
-  static const SimdKernels table = pick();
-  return table;
+  static const SimdKernels& widest = supported_simd().front();
+  return widest;
 }
 
 }  // namespace unroll

@@ -1,9 +1,10 @@
 // The float kernels that come in one version per vector unit, as tables of functions. The same
-// source, simd_kernels.cpp, is compiled once per instruction set; `simd()` picks one at run time.
+// sources, simd_*.cpp, are compiled once per instruction set; `simd()` picks one at run time.
 // Plain pointers only: nothing here may instantiate library code under wider instruction flags.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 namespace unroll {
 
@@ -11,6 +12,41 @@ namespace unroll {
 /// operand. The result for an element depends on its operands only, not on n or its position.
 using TileFunction = void (*)(const float* a, const float* b, const float* c, float* out,
                               std::int64_t n);
+
+/// c [m, n] = start + a [m, k] b [k, n]. All steps are in elements. b lies in panels of columns
+/// (see GemmPack), or row by row if n is a multiple of the vectors' width.
+struct GemmBlock {
+  std::int64_t m, n, k;
+  const float* a;  ///< a's rows lie in strips; element [i, p] of a strip is i * a_row + p * a_k
+  std::int64_t a_row, a_k;
+  std::int64_t a_strip_rows;  ///< rows of a strip, 0: all rows are one strip
+  std::int64_t a_strip;       ///< from strip to strip
+  const float* b;
+  std::int64_t b_column;  ///< from column to column between panels: k if packed, 1 if row by row
+  std::int64_t b_row;     ///< from row to row; 0: as wide as the panel is
+  const float* start;     ///< what each element's sum begins with; null: zeros. May be c.
+  std::int64_t start_row;
+  float* c;
+  std::int64_t c_row;
+};
+
+/// b [k, n] copied into panels of at most `panel_vectors` vectors, as equal as can be, each k rows
+/// high and one after the other; n is filled up to whole vectors with zeros.
+struct GemmPack {
+  std::int64_t k, n;
+  const float* b;
+  std::int64_t b_row;  ///< elements from a stored row to the next
+  bool transposed;     ///< b is stored as [n, k]
+  std::int64_t panel_vectors;
+  float* out;  ///< on a 64-byte boundary
+};
+
+struct GemmKernels {
+  std::int64_t width;          ///< floats of a vector
+  std::int64_t panel_vectors;  ///< vectors of a panel of b
+  void (*multiply)(const GemmBlock& block);
+  void (*pack)(const GemmPack& pack);
+};
 
 struct SimdKernels {
   TileFunction primitives[32];  ///< by Code
@@ -29,10 +65,14 @@ struct SimdKernels {
   void (*scale_shift)(const float* x, float scale, float shift, float* out, std::int64_t n);
   /// out[i] += x[i] * scale
   void (*add_scaled)(float* out, const float* x, float scale, std::int64_t n);
+  GemmKernels gemm;
   const char* name;  ///< "avx512", "avx2" or "baseline"
 };
 
 /// The kernels for this CPU.
 const SimdKernels& simd();
+
+/// All kernels that this CPU can run, the widest first.
+std::span<const SimdKernels> supported_simd();
 
 }  // namespace unroll

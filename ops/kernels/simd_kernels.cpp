@@ -9,6 +9,8 @@
 
 namespace unroll::UNROLL_ISA {
 
+GemmKernels gemm_kernels();  // simd_gemm.cpp
+
 namespace {
 
 using Batch = xsimd::batch<float>;
@@ -253,6 +255,7 @@ SimdKernels make_table() {
   table.exp_shifted = exp_shifted;
   table.scale_shift = scale_shift;
   table.add_scaled = add_scaled;
+  table.gemm = gemm_kernels();
   return table;
 }
 

@@ -81,16 +81,20 @@ TEST_CASE("A state's variables come in order of declaration", "[nn]") {
   CHECK(sums.c.item() == -6);
 }
 
-TEST_CASE("where_rows chooses rows of every variable, of any rank", "[nn]") {
+TEST_CASE("Rows of a state, and states one after another", "[nn]") {
   Tape tape;
-  const Variable mask = tape.input(Tensor(Shape{2}, {true, false}));
-  const CountingCell::State a{tape.constant(1, Dtype::float32, {2}),
-                              tape.constant(1, Dtype::float32, {2, 2, 1})};
-  const CountingCell::State b{tape.constant(5, Dtype::float32, {2}),
-                              tape.constant(5, Dtype::float32, {2, 2, 1})};
-  const auto chosen = nn::where_rows(mask, a, b);
-  CHECK(chosen.count.value().identical(Tensor(Shape{2}, {1.F, 5.F})));
-  CHECK(chosen.total.value().identical(Tensor(Shape{2, 2, 1}, {1.F, 1.F, 5.F, 5.F})));
+  const CountingCell::State state{
+      tape.input(Tensor(Shape{3}, {1.F, 2.F, 3.F})),
+      tape.input(Tensor(Shape{3, 2, 1}, {1.F, 1.F, 2.F, 2.F, 3.F, 3.F}))};
+  const auto first = nn::state_rows(state, 3, 0, 1), rest = nn::state_rows(state, 3, 1, 3);
+  CHECK(rest.count.value().identical(Tensor(Shape{2}, {2.F, 3.F})));
+  const std::vector<CountingCell::State> parts{rest, first};
+  const auto joined = nn::joined_rows<CountingCell::State>(parts);
+  CHECK(joined.count.value().identical(Tensor(Shape{3}, {2.F, 3.F, 1.F})));
+  CHECK(joined.total.value().identical(Tensor(Shape{3, 2, 1}, {2.F, 2.F, 3.F, 3.F, 1.F, 1.F})));
+  CHECK(contains(thrown_message([&] { nn::state_rows(state, 2, 0, 1); }),
+                 "the state has the shape [3]; expected [2, ...]"));
+  CHECK_THROWS_AS(nn::state_rows(tape.constant(1), 1, 0, 1), ShapeError);
 }
 
 TEST_CASE("A detached state lets no gradient through", "[nn]") {

@@ -1,0 +1,145 @@
+// Float products: which blocks of the operands are packed on the way to the vector kernels.
+#include <unroll/ops/kernels/gemm.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
+
+#include <unroll/ops/kernels/simd.h>
+
+namespace unroll {
+
+namespace {
+
+using Index = std::int64_t;
+
+constexpr std::align_val_t kAlignment{64};
+
+struct FreeAligned {
+  void operator()(float* p) const { ::operator delete(p, kAlignment); }
+};
+
+/// This thread's memory for packed blocks: 64-byte aligned, as large as the largest block so far.
+float* scratch(Index floats) {
+  thread_local std::unique_ptr<float, FreeAligned> memory;
+  thread_local Index size = 0;
+  if (floats > size) {
+    memory.reset();
+    size = 0;
+    const std::size_t bytes = static_cast<std::size_t>(floats) * sizeof(float);
+    memory.reset(static_cast<float*>(::operator new(bytes, kAlignment)));
+    size = floats;
+  }
+  return memory.get();
+}
+
+Index round_up(Index x, Index unit) { return (x + unit - 1) / unit * unit; }
+
+/// `total` cut into equal parts, in multiples of `unit`, none larger than `most`.
+Index part_of(Index total, Index most, Index unit) {
+  const Index parts = std::max<Index>(1, (total + most - 1) / most);
+  return std::max(unit, round_up((total + parts - 1) / parts, unit));
+}
+
+// A packed block of b stays in the second cache beside one of a.
+constexpr Index kBlockDepth = 384, kBlockColumns = 768, kBlockRows = 96;
+// For a few rows b is better read where it lies, or a few columns at a time if it has to be
+// transposed.
+constexpr Index kFewRows = 64, kFewRowsColumns = 96;
+// Elements of a^T that are neighbours in k lie far apart. Packing it pays where many panels of b
+// read it.
+constexpr Index kManyRows = 512, kManyColumns = 512, kPackedBlockRows = 192;
+
+/// c's columns `first` to `first + count`.
+void multiply_columns(const GemmShape& s, const float* a, const float* b, float* c, bool accumulate,
+                      Index first, Index count, bool pack_b) {
+  const GemmKernels& kernels = simd().gemm;
+  const bool pack_a = s.transpose_a && s.m >= kManyRows && count >= kManyColumns;
+  const Index depths = pack_b ? part_of(s.k, kBlockDepth, 1) : std::max<Index>(1, s.k);
+  const Index most_columns = s.m <= kFewRows ? kFewRowsColumns : kBlockColumns;
+  const Index columns = pack_b ? part_of(count, most_columns, kernels.width) : count;
+  const Index rows = part_of(s.m, pack_a ? kPackedBlockRows : kBlockRows, kernels.width);
+  const Index panels_size = pack_b ? depths * columns : 0;
+  float* const panels = scratch(panels_size + (pack_a ? depths * rows : 0));
+  float* const strips = panels + panels_size;
+
+  GemmBlock block{};
+  block.c_row = block.start_row = s.n;
+  for (Index column = first; column < first + count; column += columns) {
+    block.n = std::min(columns, first + count - column);
+    for (Index depth = 0; depth == 0 || depth < s.k; depth += depths) {
+      block.k = std::min(depths, s.k - depth);
+      block.b = b + (s.transpose_b ? column * s.k + depth : depth * s.n + column);
+      block.b_row = s.transpose_b ? s.k : s.n;
+      block.b_column = 1;
+      if (pack_b) {
+        kernels.pack(
+            {block.k, block.n, block.b, block.b_row, s.transpose_b, kernels.panel_vectors, panels});
+        block.b = panels;
+        block.b_row = 0;
+        block.b_column = block.k;
+      }
+      for (Index row = 0; row < s.m; row += rows) {
+        block.m = std::min(rows, s.m - row);
+        block.c = c + row * s.n + column;
+        block.start = accumulate || depth > 0 ? block.c : nullptr;
+        block.a = a + (s.transpose_a ? depth * s.m + row : row * s.k + depth);
+        block.a_row = s.transpose_a ? 1 : s.k;
+        block.a_k = s.transpose_a ? s.m : 1;
+        if (pack_a) {
+          kernels.pack({block.k, block.m, block.a, s.m, false, 1, strips});
+          block.a = strips;
+          block.a_k = block.a_strip_rows = kernels.width;
+          block.a_strip = kernels.width * block.k;
+        }
+        kernels.multiply(block);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void gemm(const GemmShape& s, const float* a, const float* b, float* c, bool accumulate) {
+  if (s.m == 0 || s.n == 0) return;
+  // Kernels read whole vectors of an unpacked row.
+  const bool direct = !s.transpose_b && s.m <= kFewRows;
+  const Index whole = direct ? s.n / simd().gemm.width * simd().gemm.width : 0;
+  if (whole > 0) multiply_columns(s, a, b, c, accumulate, 0, whole, false);
+  if (whole < s.n) multiply_columns(s, a, b, c, accumulate, whole, s.n - whole, true);
+}
+
+std::size_t packed_size(std::int64_t k, std::int64_t n) {
+  return static_cast<std::size_t>(round_up(round_up(n, simd().gemm.width) * k, 16)) * sizeof(float);
+}
+
+void pack(const float* b, std::int64_t k, std::int64_t n, bool transposed, void* packed) {
+  const GemmKernels& kernels = simd().gemm;
+  kernels.pack({k, n, b, transposed ? k : n, transposed, kernels.panel_vectors,
+                static_cast<float*>(packed)});
+}
+
+void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
+                 const void* packed, const float* bias, float* c, std::int64_t ldc,
+                 bool accumulate) {
+  const SimdKernels& kernels = simd();
+  if (accumulate && bias != nullptr) {
+    for (Index i = 0; i < m; ++i) kernels.add_to(c + i * ldc, bias, n);
+  }
+  GemmBlock block{};
+  block.m = m;
+  block.n = n;
+  block.k = k;
+  block.a = a;
+  block.a_row = lda;
+  block.a_k = 1;
+  block.b = static_cast<const float*>(packed);
+  block.b_column = k;
+  block.start = accumulate ? c : bias;
+  block.start_row = accumulate ? ldc : 0;
+  block.c = c;
+  block.c_row = ldc;
+  kernels.gemm.multiply(block);
+}
+
+}  // namespace unroll

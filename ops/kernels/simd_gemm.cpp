@@ -1,0 +1,212 @@
+// Float matrix products. Compiled once per instruction set, see simd_kernels.cpp.
+//
+// A tile of c, kTileRows x kTileVectors registers, is summed in registers: each step of k loads one
+// row of a panel of b and broadcasts one element of each row of a. So an element of c is one chain
+// of additions in the order of k, whatever m, n and its position are.
+#include <cstring>
+#include <utility>
+
+#include <unroll/ops/kernels/simd.h>
+#include <unroll/ops/kernels/simd_panels.h>
+
+namespace unroll::UNROLL_ISA {
+
+void pack_panels(const GemmPack& g);  // simd_gemm_pack.cpp
+GemmKernels gemm_kernels();
+
+namespace {
+
+// Sums, a row of b and an element of a fill the registers: 32 of AVX-512, 16 of the others.
+constexpr Index kTileRows = kWidth == 16 ? 8 : 4;
+constexpr Index kTileVectors = 3;
+// Steps of k at a time: a panel's part should still be in the first cache for the next tile.
+constexpr Index kDepth = 256;
+// Floats of a at a time: they stay in the second cache while all panels of b pass by.
+constexpr Index kRowFloats = 128 * 1024;
+
+/// a * b + c, rounded once where the instruction set can.
+Batch multiply_add(const Batch& a, const Batch& b, const Batch& c) {
+#if defined(__AVX512F__)  // for which xsimd 8 leaves the rounding to the compiler
+  return _mm512_fmadd_ps(a, b, c);
+#else
+  return xsimd::fma(a, b, c);
+#endif
+}
+
+struct Tile {
+  Index k;
+  const float* a;
+  Index a_row, a_k;
+  const float* b;
+  Index b_row, b_panel;
+  const float* start;  ///< what the sums begin with; null: zeros
+  Index start_row;
+  float* c;
+  Index c_row;
+};
+
+/// kRows rows by kPanels adjacent panels of kVectors vectors.
+template <int kRows, int kVectors, int kPanels>
+void run_tile(const Tile& t) {
+  constexpr int kColumns = kPanels * kVectors;
+  Batch sums[kRows][kColumns];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) {
+      sums[r][j] = t.start == nullptr
+                       ? Batch(0.0f)
+                       : Batch::load_unaligned(t.start + r * t.start_row + j * kWidth);
+      __builtin_prefetch(t.c + (kRows + r) * t.c_row + j * kWidth, 1);  // the tile below
+    }
+  }
+  const float *a = t.a, *b = t.b;
+  const Index a_row = t.a_row, a_k = t.a_k, b_row = t.b_row, b_panel = t.b_panel;
+  for (Index p = t.k; p > 0; --p) {
+    Batch right[kColumns];
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) {
+      right[j] = Batch::load_unaligned(b + j / kVectors * b_panel + j % kVectors * kWidth);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Batch left(a[r * a_row]);
+#pragma GCC unroll 16
+      for (int j = 0; j < kColumns; ++j) sums[r][j] = multiply_add(left, right[j], sums[r][j]);
+    }
+    a += a_k;
+    b += b_row;
+  }
+  float* const c = t.c;
+  const Index c_row = t.c_row;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) sums[r][j].store_unaligned(c + r * c_row + j * kWidth);
+  }
+}
+
+/// Few rows take several panels at once: an addition takes four cycles, and eight can be under way.
+constexpr Index panels_at_once(Index rows) {
+  return rows <= kTileRows / 4 ? 4 : rows <= kTileRows / 2 ? 2 : 1;
+}
+
+using RunTile = void (*)(const Tile&);
+
+struct TilesOfRows {
+  RunTile one_panel[kTileVectors], more_panels[kTileVectors];
+};
+
+template <int kRows, int... v>
+constexpr TilesOfRows tiles_of_rows(std::integer_sequence<int, v...>) {
+  return {{run_tile<kRows, v + 1, 1>...}, {run_tile<kRows, v + 1, panels_at_once(kRows)>...}};
+}
+
+struct TileTable {
+  TilesOfRows rows[kTileRows];
+};
+
+template <int... r>
+constexpr TileTable tile_table(std::integer_sequence<int, r...>) {
+  return {{tiles_of_rows<r + 1>(std::make_integer_sequence<int, kTileVectors>())...}};
+}
+
+constexpr TileTable kTiles = tile_table(std::make_integer_sequence<int, kTileRows>());
+
+/// A tile whose last vector reaches over c's edge: the same code on a copy.
+void run_edge_tile(RunTile run, Tile t, Index rows, Index columns) {
+  constexpr Index kCopyRow = kTileVectors * kWidth;
+  alignas(64) float copy[kTileRows * kCopyRow] = {};
+  const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(float);
+  if (t.start != nullptr) {
+    for (Index r = 0; r < rows; ++r) {
+      std::memcpy(copy + r * kCopyRow, t.start + r * t.start_row, bytes);
+    }
+    t.start = copy;
+    t.start_row = kCopyRow;
+  }
+  float* const c = t.c;
+  const Index c_row = t.c_row;
+  t.c = copy;
+  t.c_row = kCopyRow;
+  run(t);
+  for (Index r = 0; r < rows; ++r) std::memcpy(c + r * c_row, copy + r * kCopyRow, bytes);
+}
+
+/// Part of c: `count` panels of `vectors` vectors each, from vector number `vector` on.
+struct Panels {
+  Index vector, vectors, count;
+};
+struct Range {
+  Index begin, size;
+};
+
+void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
+                     const Panels& panels) {
+  const Index column = panels.vector * kWidth, width = panels.count * panels.vectors * kWidth;
+  const Index columns = smaller(width, g.n - column);
+  const bool is_first = depth.begin == 0;
+  const float* const start = is_first ? g.start : g.c;
+  Tile t{};
+  t.k = depth.size;
+  t.a_row = g.a_row;
+  t.a_k = g.a_k;
+  t.b_row = g.b_row != 0 ? g.b_row : panels.vectors * kWidth;
+  t.b_panel = panels.vectors * kWidth * g.b_column;
+  t.b = g.b + column * g.b_column + depth.begin * t.b_row;
+  t.start_row = is_first ? g.start_row : g.c_row;
+  t.c_row = g.c_row;
+  const Index strip_rows = g.a_strip_rows != 0 ? g.a_strip_rows : g.m;
+  const Index end = rows.begin + rows.size;
+  for (Index strip_row = rows.begin; strip_row < end; strip_row += strip_rows) {
+    const Index here = smaller(strip_rows, end - strip_row);
+    const float* const strip = g.a + strip_row / strip_rows * g.a_strip +
+                               strip_row % strip_rows * g.a_row + depth.begin * g.a_k;
+    const Cut tiles{here, ceil_div(here, kTileRows)};
+    for (Index i = 0; i < tiles.parts; ++i) {
+      const Index tile_row = tiles.begin(i), tile_rows = tiles.size(i);
+      const Index row = strip_row + tile_row;
+      t.a = strip + tile_row * g.a_row;
+      t.start = start == nullptr ? nullptr : start + row * t.start_row + column;
+      t.c = g.c + row * g.c_row + column;
+      const TilesOfRows& tiles_for = kTiles.rows[tile_rows - 1];
+      const RunTile run =
+          (panels.count == 1 ? tiles_for.one_panel : tiles_for.more_panels)[panels.vectors - 1];
+      if (columns == width) {
+        run(t);
+      } else {
+        run_edge_tile(run, t, tile_rows, columns);
+      }
+    }
+  }
+}
+
+void multiply(const GemmBlock& g) {
+  if (g.m == 0 || g.n == 0) return;
+  const Cut panels = panels_of(g.n, kTileVectors);
+  const Cut depths{g.k, g.k <= kDepth * 3 / 2 ? 1 : ceil_div(g.k, kDepth)};
+  const Index strip_rows = g.a_strip_rows != 0 ? g.a_strip_rows : kTileRows;
+  const Index fitting = kRowFloats / (g.k > 0 ? g.k : 1) / strip_rows;
+  const Index block_rows = (fitting > 2 ? fitting : 2) * strip_rows;
+  for (Index row = 0; row < g.m; row += block_rows) {
+    const Range rows{row, smaller(block_rows, g.m - row)};
+    // Only alike panels inside c go together; more rows than one tile's gain nothing by it.
+    const Index most = panels_at_once(rows.size);
+    for (Index i = 0, count; i < panels.parts; i += count) {
+      const Index next = i + most;
+      const bool alike = next <= panels.parts && panels.size(next - 1) == panels.size(i) &&
+                         panels.begin(next) * kWidth <= g.n;
+      count = alike ? most : 1;
+      for (Index d = 0; d < depths.parts; ++d) {
+        multiply_panels(g, rows, {depths.begin(d), depths.size(d)},
+                        {panels.begin(i), panels.size(i), count});
+      }
+    }
+  }
+}
+
+}  // namespace
+
+GemmKernels gemm_kernels() { return {kWidth, kTileVectors, multiply, pack_panels}; }
+
+}  // namespace unroll::UNROLL_ISA
