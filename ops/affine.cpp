@@ -10,6 +10,7 @@
 #include <unroll/ops/kernels/simd.h>
 #include <unroll/ops/linear_algebra.h>
 #include <unroll/ops/matmul.h>
+#include <unroll/ops/packed.h>
 #include <unroll/ops/permute.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/ops/shaping.h>
@@ -58,6 +59,9 @@ class Affine final : public Op {
   /// The transpose that W was written as is operand 3; see matmul.cpp.
   std::size_t read_count(const Signature&) const override { return 3; }
   Rows row_rule(const Signature&) const override { return Rows::independent; }
+  Packing packing(const Signature& call) const override {
+    return packing_of(call, call.attributes.as<AffineAttributes>().transposed, true);
+  }
 
   void derive(Derivation& d) const override {
     const bool transposed = d.attributes<AffineAttributes>().transposed;
