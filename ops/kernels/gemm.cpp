@@ -2,9 +2,8 @@
 #include <unroll/ops/kernels/gemm.h>
 
 #include <algorithm>
-#include <memory>
-#include <new>
 
+#include <unroll/ops/kernels/gemm_scratch.h>
 #include <unroll/ops/kernels/simd.h>
 
 namespace unroll {
@@ -12,26 +11,6 @@ namespace unroll {
 namespace {
 
 using Index = std::int64_t;
-
-constexpr std::align_val_t kAlignment{64};
-
-struct FreeAligned {
-  void operator()(float* p) const { ::operator delete(p, kAlignment); }
-};
-
-/// This thread's memory for packed blocks: 64-byte aligned, as large as the largest block so far.
-float* scratch(Index floats) {
-  thread_local std::unique_ptr<float, FreeAligned> memory;
-  thread_local Index size = 0;
-  if (floats > size) {
-    memory.reset();
-    size = 0;
-    const std::size_t bytes = static_cast<std::size_t>(floats) * sizeof(float);
-    memory.reset(static_cast<float*>(::operator new(bytes, kAlignment)));
-    size = floats;
-  }
-  return memory.get();
-}
 
 Index round_up(Index x, Index unit) { return (x + unit - 1) / unit * unit; }
 
@@ -60,7 +39,7 @@ void multiply_columns(const GemmShape& s, const float* a, const float* b, float*
   const Index columns = pack_b ? part_of(count, most_columns, kernels.width) : count;
   const Index rows = part_of(s.m, pack_a ? kPackedBlockRows : kBlockRows, kernels.width);
   const Index panels_size = pack_b ? depths * columns : 0;
-  float* const panels = scratch(panels_size + (pack_a ? depths * rows : 0));
+  float* const panels = gemm_scratch(panels_size + (pack_a ? depths * rows : 0));
   float* const strips = panels + panels_size;
 
   GemmBlock block{};

@@ -35,4 +35,15 @@ void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                  const void* packed, const float* bias, float* c, std::int64_t ldc,
                  bool accumulate);
 
+// The same with a and b rounded to bfloat16 (8 bits of mantissa, to nearest even; subnormals are
+// zeros) and sums in float, at about twice the speed. Only for a CPU where has_bf16().
+
+/// Whether this CPU multiplies bfloat16.
+bool has_bf16();
+std::size_t packed_size_bf16(std::int64_t k, std::int64_t n);
+void pack_bf16(const float* b, std::int64_t k, std::int64_t n, bool transposed, void* packed);
+void gemm_packed_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+                      std::int64_t lda, const void* packed, const float* bias, float* c,
+                      std::int64_t ldc, bool accumulate);
+
 }  // namespace unroll

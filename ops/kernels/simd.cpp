@@ -15,9 +15,19 @@ SimdKernels kernels();
 namespace avx512 {
 SimdKernels kernels();
 }
+namespace avx512bf16 {
+Bf16Kernels bf16_kernels();
+}
 #endif
 
 namespace {
+
+#ifdef UNROLL_X86
+bool has_avx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+#endif
 
 std::vector<SimdKernels> list_supported() {
   std::vector<SimdKernels> tables;
@@ -26,8 +36,7 @@ std::vector<SimdKernels> list_supported() {
     tables.push_back(table);
   };
 #ifdef UNROLL_X86
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")) {
+  if (has_avx512()) {
     add(avx512::kernels(), "avx512");
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
@@ -48,6 +57,16 @@ std::span<const SimdKernels> supported_simd() {
 const SimdKernels& simd() {
   static const SimdKernels& widest = supported_simd().front();
   return widest;
+}
+
+const Bf16Kernels* bf16_kernels() {
+#ifdef UNROLL_X86
+  if (has_avx512() && __builtin_cpu_supports("avx512bf16")) {
+    static const Bf16Kernels kernels = avx512bf16::bf16_kernels();
+    return &kernels;
+  }
+#endif
+  return nullptr;
 }
 
 }  // namespace unroll

@@ -48,6 +48,15 @@ struct GemmKernels {
   void (*pack)(const GemmPack& pack);
 };
 
+/// Products whose factors are bfloat16, two neighbours in k to a float's place; sums are float.
+struct Bf16Kernels {
+  GemmKernels gemm;
+  /// out[p] = (x[2 p], x[2 p + 1]) for k elements, an odd last one beside a zero
+  void (*pair_row)(const float* x, std::int64_t k, float* out);
+  /// out[j] = (x[j], y[j]); y may be null: zeros
+  void (*pair_rows)(const float* x, const float* y, std::int64_t n, float* out);
+};
+
 struct SimdKernels {
   TileFunction primitives[32];  ///< by Code
 
@@ -74,5 +83,8 @@ const SimdKernels& simd();
 
 /// All kernels that this CPU can run, the widest first.
 std::span<const SimdKernels> supported_simd();
+
+/// Null if this CPU has no instructions for them.
+const Bf16Kernels* bf16_kernels();
 
 }  // namespace unroll

@@ -16,17 +16,21 @@ GemmKernels gemm_kernels();
 
 namespace {
 
-// Sums, a row of b and an element of a fill the registers: 32 of AVX-512, 16 of the others.
+// Sums, a row of b and an element of a fill the registers: 32 of AVX-512, 16 of the others, where
+// a product without fused addition needs one more.
 constexpr Index kTileRows = kWidth == 16 ? 8 : 4;
-constexpr Index kTileVectors = 3;
+constexpr Index kTileVectors = kWidth == 4 ? 2 : 3;
 // Steps of k at a time: a panel's part should still be in the first cache for the next tile.
 constexpr Index kDepth = 256;
 // Floats of a at a time: they stay in the second cache while all panels of b pass by.
 constexpr Index kRowFloats = 128 * 1024;
 
-/// a * b + c, rounded once where the instruction set can.
+/// a * b + c, rounded once where the instruction set can. With UNROLL_BF16 each float of a and b
+/// holds two bfloat16, neighbours in k, and both products are added.
 Batch multiply_add(const Batch& a, const Batch& b, const Batch& c) {
-#if defined(__AVX512F__)  // for which xsimd 8 leaves the rounding to the compiler
+#if defined(UNROLL_BF16)
+  return _mm512_dpbf16_ps(c, (__m512bh)(__m512)a, (__m512bh)(__m512)b);
+#elif defined(__AVX512F__)  // for which xsimd 8 leaves the rounding to the compiler
   return _mm512_fmadd_ps(a, b, c);
 #else
   return xsimd::fma(a, b, c);
@@ -87,19 +91,23 @@ void run_tile(const Tile& t) {
 }
 
 /// Few rows take several panels at once: an addition takes four cycles, and eight can be under way.
-constexpr Index panels_at_once(Index rows) {
+constexpr Index most_panels(Index rows) {
   return rows <= kTileRows / 4 ? 4 : rows <= kTileRows / 2 ? 2 : 1;
 }
 
 using RunTile = void (*)(const Tile&);
 
+/// By vectors - 1 of a panel, for 1, 2 and 4 panels.
 struct TilesOfRows {
-  RunTile one_panel[kTileVectors], more_panels[kTileVectors];
+  RunTile one[kTileVectors], two[kTileVectors], four[kTileVectors];
 };
 
 template <int kRows, int... v>
 constexpr TilesOfRows tiles_of_rows(std::integer_sequence<int, v...>) {
-  return {{run_tile<kRows, v + 1, 1>...}, {run_tile<kRows, v + 1, panels_at_once(kRows)>...}};
+  constexpr int kMost = most_panels(kRows);
+  return {{run_tile<kRows, v + 1, 1>...},
+          {run_tile<kRows, v + 1, (kMost < 2 ? 1 : 2)>...},
+          {run_tile<kRows, v + 1, kMost>...}};
 }
 
 struct TileTable {
@@ -170,8 +178,9 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
       t.start = start == nullptr ? nullptr : start + row * t.start_row + column;
       t.c = g.c + row * g.c_row + column;
       const TilesOfRows& tiles_for = kTiles.rows[tile_rows - 1];
-      const RunTile run =
-          (panels.count == 1 ? tiles_for.one_panel : tiles_for.more_panels)[panels.vectors - 1];
+      const RunTile run = (panels.count == 1   ? tiles_for.one
+                           : panels.count == 2 ? tiles_for.two
+                                               : tiles_for.four)[panels.vectors - 1];
       if (columns == width) {
         run(t);
       } else {
@@ -190,13 +199,15 @@ void multiply(const GemmBlock& g) {
   const Index block_rows = (fitting > 2 ? fitting : 2) * strip_rows;
   for (Index row = 0; row < g.m; row += block_rows) {
     const Range rows{row, smaller(block_rows, g.m - row)};
-    // Only alike panels inside c go together; more rows than one tile's gain nothing by it.
-    const Index most = panels_at_once(rows.size);
     for (Index i = 0, count; i < panels.parts; i += count) {
-      const Index next = i + most;
-      const bool alike = next <= panels.parts && panels.size(next - 1) == panels.size(i) &&
-                         panels.begin(next) * kWidth <= g.n;
-      count = alike ? most : 1;
+      // Alike panels that lie inside c go together, if all rows are in one tile.
+      for (count = most_panels(rows.size); count > 1; count /= 2) {
+        const Index next = i + count;
+        if (next <= panels.parts && panels.size(next - 1) == panels.size(i) &&
+            panels.begin(next) * kWidth <= g.n) {
+          break;
+        }
+      }
       for (Index d = 0; d < depths.parts; ++d) {
         multiply_panels(g, rows, {depths.begin(d), depths.size(d)},
                         {panels.begin(i), panels.size(i), count});

@@ -64,6 +64,17 @@ double worst_error(std::span<const float> c, const std::vector<double>& truth, I
   return worst / (sum * std::sqrt(sum) * std::numeric_limits<float>::epsilon());
 }
 
+/// To bfloat16 and back, halves to even.
+Floats rounded_to_bf16(Floats values) {
+  for (float& value : values) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
+    std::memcpy(&value, &bits, sizeof bits);
+  }
+  return values;
+}
+
 bool same_bits(const float* a, const float* b, Index count) {
   return std::memcmp(a, b, static_cast<std::size_t>(count) * sizeof(float)) == 0;
 }
@@ -226,6 +237,42 @@ TEST_CASE("gemm kernels: the same products in every instruction set") {
             kernels.multiply(block);
             REQUIRE(worst_error(c, expected({m, n, k, true, transposed}, a, b, start), k) <= 1);
           }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("gemm_packed_bf16: float products of the rounded factors, one row like many") {
+  if (!has_bf16()) return;
+  for (const Index n : {0, 1, 7, 16, 33, 48, 97, 200}) {
+    for (const Index k : {0, 1, 2, 5, 31, 32, 33, 63, 64, 65, 700}) {
+      for (const bool transposed : {false, true}) {
+        const Floats b = numbers(k * n, 2), bias = numbers(n, 3);
+        REQUIRE(packed_size_bf16(k, n) % 64 == 0);
+        const AlignedFloats packed(packed_size_bf16(k, n) / sizeof(float));
+        pack_bf16(b.data(), k, n, transposed, packed.data());
+        for (const Index m : {0, 1, 2, 3, 5, 8, 21, 400}) {
+          CAPTURE(m, n, k, transposed);
+          const Floats a = numbers(m * k, 1);
+          Floats c(static_cast<std::size_t>(m * n), std::numeric_limits<float>::quiet_NaN());
+          const auto product = [&](Index first, Index rows, float* out, bool accumulate) {
+            gemm_packed_bf16(rows, n, k, a.data() + first * k, k, packed.data(), bias.data(), out,
+                             n, accumulate);
+          };
+          product(0, m, c.data(), false);
+          Floats start;
+          for (Index i = 0; i < m; ++i) start.insert(start.end(), bias.begin(), bias.end());
+          const auto truth =
+              expected({m, n, k, false, transposed}, rounded_to_bf16(a), rounded_to_bf16(b), start);
+          REQUIRE(worst_error(c, truth, k) <= 1);
+          if (m == 0) continue;
+          Floats last(static_cast<std::size_t>(n));
+          product(m - 1, 1, last.data(), false);
+          REQUIRE(same_bits(last.data(), c.data() + (m - 1) * n, n));
+          last.assign(last.size(), 0);
+          product(m - 1, 1, last.data(), true);
+          REQUIRE(same_bits(last.data(), c.data() + (m - 1) * n, n));
         }
       }
     }

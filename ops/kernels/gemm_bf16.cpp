@@ -1,0 +1,72 @@
+// Products of bfloat16: float factors become pairs on the way to the vector kernels.
+#include <algorithm>
+
+#include <unroll/ops/kernels/gemm.h>
+#include <unroll/ops/kernels/gemm_scratch.h>
+#include <unroll/ops/kernels/simd.h>
+
+namespace unroll {
+
+namespace {
+
+using Index = std::int64_t;
+
+/// Pairs of a at a time; they stay in the second cache.
+constexpr Index kBlockPairs = 128 * 1024;
+
+Index pairs_of(Index k) { return (k + 1) / 2; }
+
+}  // namespace
+
+bool has_bf16() { return bf16_kernels() != nullptr; }
+
+std::size_t packed_size_bf16(std::int64_t k, std::int64_t n) { return packed_size(pairs_of(k), n); }
+
+void pack_bf16(const float* b, std::int64_t k, std::int64_t n, bool transposed, void* packed) {
+  const Bf16Kernels& kernels = *bf16_kernels();
+  const Index height = pairs_of(k);
+  float* const pairs = gemm_scratch(height * n);
+  if (transposed) {
+    for (Index j = 0; j < n; ++j) kernels.pair_row(b + j * k, k, pairs + j * height);
+  } else {
+    for (Index p = 0; p < height; ++p) {
+      const float* const row = b + 2 * p * n;
+      kernels.pair_rows(row, 2 * p + 1 < k ? row + n : nullptr, n, pairs + p * n);
+    }
+  }
+  kernels.gemm.pack({height, n, pairs, transposed ? height : n, transposed,
+                     kernels.gemm.panel_vectors, static_cast<float*>(packed)});
+}
+
+void gemm_packed_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
+                      std::int64_t lda, const void* packed, const float* bias, float* c,
+                      std::int64_t ldc, bool accumulate) {
+  const Bf16Kernels& kernels = *bf16_kernels();
+  if (accumulate && bias != nullptr) {
+    for (Index i = 0; i < m; ++i) simd().add_to(c + i * ldc, bias, n);
+  }
+  const Index width = pairs_of(k);
+  const Index most_rows = std::max<Index>(64, kBlockPairs / std::max<Index>(1, width) / 8 * 8);
+  GemmBlock block{};
+  block.n = n;
+  block.k = width;
+  block.a_row = width;
+  block.a_k = 1;
+  block.b = static_cast<const float*>(packed);
+  block.b_column = width;
+  block.start_row = accumulate ? ldc : 0;
+  block.c_row = ldc;
+  for (Index row = 0; row < m; row += most_rows) {
+    block.m = std::min(most_rows, m - row);
+    float* const pairs = gemm_scratch(block.m * width);
+    for (Index i = 0; i < block.m; ++i) {
+      kernels.pair_row(a + (row + i) * lda, k, pairs + i * width);
+    }
+    block.a = pairs;
+    block.c = c + row * ldc;
+    block.start = accumulate ? block.c : bias;
+    kernels.gemm.multiply(block);
+  }
+}
+
+}  // namespace unroll
