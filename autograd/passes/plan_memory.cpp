@@ -22,13 +22,17 @@ class Places {
       return place;
     }
     const auto place = static_cast<std::int64_t>(end_);
-    end_ += size_of_class(index);
+    end_ += size_of_class(index) + (bytes < kPage ? 0 : kSkew);
     return place;
   }
   void give_back(std::int64_t place, std::size_t bytes) { free_[class_of(bytes)].push_back(place); }
   std::size_t end() const { return end_; }
 
  private:
+  /// Arrays at equal distances from page starts compete for the same lines of the first-level
+  /// cache; a few lines between them keep a dozen operands of one step apart.
+  static constexpr std::size_t kPage = 4096, kSkew = 5 * kAlignment;
+
   static std::size_t lines(std::size_t bytes) { return aligned_size(bytes) / kAlignment; }
   /// Classes 0..3 hold 1..4 cache lines; above, a class is a power of two and its two top bits.
   static std::size_t class_of(std::size_t bytes) {

@@ -79,6 +79,7 @@ class TileRunner {
       const std::int64_t at = row * in.row_stride + column;
       if (in.dtype == kDtype) {
         table_[i] = const_cast<T*>(static_cast<const T*>(inputs_[i])) + at;
+        prefetch_after(table_[i], in, row, column, n);
       } else {
         read_as(inputs_[i], in.dtype, at, n, table_[i]);
       }
@@ -99,6 +100,16 @@ class TileRunner {
       if (out.dtype == kDtype) continue;
       write_as(table_[first_result + i], results_[i], out.dtype, row * out.row_stride + column, n);
     }
+  }
+
+  /// What was computed long ago comes from far away: asks for the tile after this one.
+  void prefetch_after(const T* tile, const FusedFormula::Layout& in, std::int64_t row,
+                      std::int64_t column, std::int64_t n) const {
+    constexpr std::int64_t kLine = 64 / sizeof(T);
+    const bool in_row = column + n < f_.columns;
+    if (!in_row && row + 1 == f_.rows) return;
+    const T* const next = in_row ? tile + n : tile - column + in.row_stride;
+    for (std::int64_t i = 0; i < n; i += kLine) __builtin_prefetch(next + i);
   }
 
   const FusedFormula& f_;
