@@ -6,6 +6,7 @@
 // written to memory. Slices that only pointwise steps read are read where they lie.
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <map>
 #include <optional>
 
@@ -127,8 +128,11 @@ class Joiner {
     std::vector<int> numbers;
     for (const std::uint32_t input : inputs) numbers.push_back(value(input, shape));
     for (int k = 0; k < formula->parameters; ++k) {
-      const auto all = program_.attributes_of(step).as<std::array<double, 4>>();
-      numbers.push_back(constant(all[static_cast<std::size_t>(k)]));
+      double parameter = 0;
+      std::memcpy(&parameter,
+                  &program_.attributes[step.attributes + static_cast<std::size_t>(k) * sizeof(double)],
+                  sizeof(double));
+      numbers.push_back(constant(parameter));
     }
     const auto number = [&](std::int16_t v) {
       if (v < 0) return constant(formula->constants[static_cast<std::size_t>(-1 - v)]);
