@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <string>
 #include <cstring>
 
 #include <unroll/autograd/blame.h>
@@ -57,17 +55,13 @@ class Run {
 
   void run() const {
     const FlushDenormals flush;
-    static std::map<std::string,std::pair<double,long>> prof; static long runs=0; 
     for (const Plan::Step& step : plan_.steps) {
-      auto t0=__builtin_ia32_rdtsc();
-      struct G{decltype(t0) t; const Plan::Step& s; const Plan& p; ~G(){ auto d=__builtin_ia32_rdtsc()-t; auto& o=p.operands[s.first_operand+s.input_count]; std::string n=(s.kind==Program::Kind::op?s.op->name()+to_string(p.types[o.type].shape)+(s.accumulate?"+":""):s.kind==Program::Kind::fused?"fused "+std::to_string(p.fused[s.extra].instructions.size())+" in "+std::to_string(p.fused[s.extra].inputs.size())+" out "+std::to_string(p.fused[s.extra].results.size())+" "+std::to_string(p.fused[s.extra].rows)+"x"+std::to_string(p.fused[s.extra].columns):"assemble"+to_string(p.types[o.type].shape)+"copies "+std::to_string(p.assemblies[s.extra].copies.size())); auto& e=prof[n]; e.first+=d; e.second++;}} g{t0,step,plan_};
       switch (step.kind) {
         case Program::Kind::op: run_op(step); break;
         case Program::Kind::assemble: assemble(step); break;
         case Program::Kind::fused: run_fused_step(step); break;
       }
     }
-    if(++runs==60){ double tot=0; for(auto&e:prof)tot+=e.second.first; std::vector<std::pair<double,std::string>> v; for(auto&e:prof) v.push_back({e.second.first,e.first}); std::sort(v.rbegin(),v.rend()); for(auto&x:v) fprintf(stderr,"%6.2f%% %8.3f us x %ld  %s\n",100*x.first/tot, x.first/prof[x.second].second/2.6e3*1,prof[x.second].second/runs,x.second.c_str()); }
   }
 
   void* pointer(const Address& at) const {
@@ -87,7 +81,7 @@ class Run {
     Scratch<ConstView> scratch(step.input_count);
     const auto inputs = scratch.span();
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-      inputs[i] = {pointer(operands[i].at), &plan_.types[operands[i].type]};
+      inputs[i] = {pointer(operands[i].at), operands[i].type};
     }
     const Plan::Operand& output = operands.back();
     const std::byte* const attributes =
@@ -96,7 +90,7 @@ class Run {
             : state_.attributes.data() + state_.nodes[step.data_node].attributes;
     // Indices are checked only now that their values are known.
     blame(step.where, step.op->name(), [&] {
-      step.op->run({inputs, {pointer(output.at), &plan_.types[output.type]},
+      step.op->run({inputs, {pointer(output.at), output.type},
                     Attributes(attributes), step.accumulate});
     });
   }
@@ -113,7 +107,7 @@ class Run {
 
   void assemble(const Plan::Step& step) const {
     const auto operands = operands_of(step);
-    const std::size_t size = size_of(plan_.types[operands.back().type].dtype);
+    const std::size_t size = size_of(operands.back().type->dtype);
     auto* const whole = static_cast<std::byte*>(pointer(operands.back().at));
     const auto for_each_run = [&](const Region& region, auto f) {
       for (std::int64_t row = 0; row < region.rows; ++row) {

@@ -123,21 +123,21 @@ Targets record_gradients(const Variable& loss, const std::vector<std::uint32_t>&
 }
 
 /// Joins the computed (ids, rows) of one table.
-SparseRows joined_rows(std::span<const void* const> values, std::span<const Plan::Operand> roots,
-                       const Plan& plan) {
+SparseRows joined_rows(std::span<const void* const> values,
+                       std::span<const Plan::Operand> roots) {
   SparseRows result;
   std::int64_t count = 0;
   for (std::size_t k = 0; k < values.size(); k += 2) {
-    const Type& ids = plan.types[roots[k].type];
+    const Type& ids = *roots[k].type;
     const auto* const begin = static_cast<const std::int32_t*>(values[k]);
     result.ids.insert(result.ids.end(), begin, begin + ids.shape.size());
     count += ids.shape.size();
   }
-  const Type& first = plan.types[roots[1].type];
+  const Type& first = *roots[1].type;
   result.rows = Tensor::uninitialized(Shape{count, first.shape.extent(-1)}, first.dtype);
   auto* out = static_cast<std::byte*>(result.rows.mutable_raw());
   for (std::size_t k = 1; k < values.size(); k += 2) {
-    const std::size_t bytes = plan.types[roots[k].type].bytes();
+    const std::size_t bytes = roots[k].type->bytes();
     std::memcpy(out, values[k], bytes);
     out += bytes;
   }
@@ -147,15 +147,14 @@ SparseRows joined_rows(std::span<const void* const> values, std::span<const Plan
 /// The gradients at the roots of a plan that has run.
 Gradients collect(const ParameterSet& parameters, const PlanCache::Entry& entry,
                   std::span<const void* const> values) {
-  const Plan& plan = *entry.plan;
   Gradients result(parameters);
   for (const GradientPlan::Part& part : entry.gradients.parts) {
     const auto own = values.subspan(part.first_root, part.root_count);
-    const auto roots = std::span(plan.roots).subspan(part.first_root, part.root_count);
+    const auto roots = std::span(entry.plan->roots).subspan(part.first_root, part.root_count);
     if (part.sparse) {
-      result.set(part.parameter, {std::nullopt, joined_rows(own, roots, plan)});
+      result.set(part.parameter, {std::nullopt, joined_rows(own, roots)});
     } else {
-      result.set(part.parameter, {copied(own[0], plan.types[roots[0].type]), {}});
+      result.set(part.parameter, {copied(own[0], *roots[0].type), {}});
     }
   }
   return result;
@@ -234,7 +233,8 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
     const auto lasts = [&](const Plan::Operand& operand) {
       return operand.at.node == TapeState::kNone || operand.at.node < end;
     };
-    if (std::ranges::all_of(plan->operands, lasts) && std::ranges::all_of(plan->roots, lasts) && state.options.passes.cache && !state.options.eager) {
+    if (state.options.passes.cache && std::ranges::all_of(plan->operands, lasts) &&
+        std::ranges::all_of(plan->roots, lasts)) {
       state.plans.add(std::move(entry));
     }
     return computed;

@@ -25,7 +25,7 @@ class Compiler {
   Plan compile() {
     plan_.work_bytes = program_.work_bytes;
     place_kept();
-    for (const Program::Value& value : program_.values) plan_.types.push_back(value.type);
+    plan_.types = program_.types;
     for (const std::uint32_t s : program_.order) add(program_.steps[s]);
     plan_.attributes = std::move(program_.attributes);
     for (std::uint32_t v = 0; v < program_.values.size(); ++v) publish(v);
@@ -39,7 +39,7 @@ class Compiler {
     for (Program::Value& value : program_.values) {
       if (!value.keep || value.owner != Program::kNone || value.step == Program::kNone) continue;
       value.place = static_cast<std::int64_t>(bytes);
-      bytes += aligned_size(value.type.bytes());
+      bytes += aligned_size(value.type->bytes());
     }
     plan_.kept_bytes = bytes;
   }
@@ -55,7 +55,7 @@ class Compiler {
       at.kept = owner.keep;
       at.offset += owner.place;
     }
-    return {at, v};
+    return {at, program_.values[v].type};
   }
 
   void publish(std::uint32_t v) {
@@ -131,7 +131,7 @@ class Compiler {
 
   Plan::Assembly assembly(const Program::Step& step) const {
     Plan::Assembly result;
-    const std::int64_t size = program_.values[step.output].type.shape.size();
+    const std::int64_t size = program_.values[step.output].type->shape.size();
     std::int64_t column = 0;
     const auto regions = program_.regions_of(step);
     const std::int64_t rows = regions[0].rows, stride = rows == 0 ? 0 : size / rows;

@@ -36,7 +36,7 @@ struct Plan {
   };
   struct Operand {
     Address at;
-    std::uint32_t type = 0;
+    const Type* type = nullptr;
   };
   /// Copies what could not be written in place, and clears what nobody writes.
   struct Assembly {
@@ -55,7 +55,7 @@ struct Plan {
 
   std::vector<Step> steps;
   std::vector<Operand> operands;
-  std::vector<Type> types;
+  std::shared_ptr<const std::deque<Type>> types;
   std::vector<std::byte> attributes;
   std::vector<FusedFormula> fused;
   std::vector<Assembly> assemblies;

@@ -17,8 +17,7 @@ std::shared_ptr<const PlanCache::Entry> PlanCache::find(std::uint64_t key) {
 std::shared_ptr<const PlanCache::Entry> PlanCache::add(Entry entry) {
   const Plan& plan = *entry.plan;
   entry.bytes = plan.steps.size() * sizeof(Plan::Step) +
-                plan.operands.size() * sizeof(Plan::Operand) + plan.types.size() * sizeof(Type) +
-                plan.attributes.size();
+                plan.operands.size() * sizeof(Plan::Operand) + plan.attributes.size();
   bytes_ += entry.bytes;
   entries_.push_front(std::make_shared<const Entry>(std::move(entry)));
   places_[entries_.front()->key] = entries_.begin();

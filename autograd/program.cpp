@@ -95,7 +95,12 @@ class Lowering {
 }  // namespace
 
 std::uint32_t Program::add_value(const Type& type) {
-  values.push_back({type});
+  // Neighbours have the same few types.
+  constexpr std::ptrdiff_t kLookedAt = 16;
+  const auto end = types->rbegin() + std::min<std::ptrdiff_t>(std::ssize(*types), kLookedAt);
+  const auto found = std::find(types->rbegin(), end, type);
+  if (found == end) types->push_back(type);
+  values.emplace_back().type = found == end ? &types->back() : &*found;
   return static_cast<std::uint32_t>(values.size() - 1);
 }
 
@@ -144,15 +149,21 @@ Signature signature_of(const Program& program, const Program::Step& step,
                        std::vector<const Type*>& scratch) {
   scratch.clear();
   for (const std::uint32_t input : program.inputs_of(step)) {
-    scratch.push_back(&program.values[input].type);
+    scratch.push_back(program.values[input].type);
   }
   return {scratch, program.attributes_of(step)};
 }
 
 Program make_program(TapeState& state, std::span<const std::uint32_t> roots, Keep keep) {
   Lowering lowering(state);
-  for (const std::uint32_t node : pending_ancestors(state, roots)) lowering.add(node);
   Program& program = lowering.program();
+  const std::vector<std::uint32_t> nodes = pending_ancestors(state, roots);
+  program.values.reserve(nodes.size() + nodes.size() / 8);  // passes add a few
+  program.steps.reserve(nodes.size() + nodes.size() / 8);
+  program.inputs.reserve(2 * nodes.size());
+  program.regions.reserve(2 * nodes.size());
+  program.order.reserve(nodes.size());
+  for (const std::uint32_t node : nodes) lowering.add(node);
   for (const std::uint32_t root : roots) program.roots.push_back(lowering.value_of(root));
   for (const std::uint32_t root : program.roots) {
     for (std::uint32_t v = root; v != Program::kNone; v = program.values[v].owner) {

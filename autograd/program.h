@@ -6,6 +6,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -19,7 +21,7 @@ struct Program {
 
   /// One array. Its memory is its own, or a part of another value's, its owner's.
   struct Value {
-    Type type;
+    const Type* type = nullptr;  ///< in `types`
     std::uint32_t node = kNone;   ///< on the tape; kNone if a pass made it
     std::uint32_t step = kNone;   ///< that computes it; kNone: there before the run, or an alias
     std::uint32_t owner = kNone;  ///< kNone: its own memory
@@ -53,6 +55,8 @@ struct Program {
     std::vector<std::uint32_t> members, outputs;
   };
 
+  /// Addresses stay; a type is there once or a few times. Shared with the plan.
+  std::shared_ptr<std::deque<Type>> types = std::make_shared<std::deque<Type>>();
   std::vector<Value> values;
   std::vector<Step> steps;
   std::vector<std::uint32_t> order;   ///< the steps that run

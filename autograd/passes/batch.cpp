@@ -86,7 +86,7 @@ class Batching {
     put_in_order(program_, listed);
   }
 
-  const Type& type_of(std::uint32_t value) const { return program_.values[value].type; }
+  const Type& type_of(std::uint32_t value) const { return *program_.values[value].type; }
   std::int64_t rows_of(std::uint32_t s) const {
     return type_of(program_.inputs_of(program_.steps[s])[0]).shape[0];
   }
@@ -159,7 +159,7 @@ class Batching {
 
   bool is_term(std::uint32_t value) {
     const Program::Value& v = program_.values[value];
-    if (v.step == Program::kNone || v.uses != 1 || v.keep || v.type.shape.size() == 0) return false;
+    if (v.step == Program::kNone || v.uses != 1 || v.keep || v.type->shape.size() == 0) return false;
     return rows_rule(program_.steps[v.step]) == Rows::summed && rows_of(v.step) < kRows;
   }
 
@@ -213,7 +213,7 @@ class Batching {
       inputs.push_back(joined(parts, program_.steps[steps[0]]));
     }
     const Program::Step like = program_.steps[steps[0]];
-    const std::uint32_t value = program_.add_value(Type(type_of(like.output)));
+    const std::uint32_t value = program_.add_value(type_of(like.output));
     instead_[steps.back()] =
         program_.add_step(Program::Kind::op, like.op, inputs, value, like);
     for (const std::uint32_t s : steps) program_.steps[s].removed = true;
@@ -226,7 +226,7 @@ class Batching {
     const Program::Step& step = program_.steps[s];
     if (rows_rule(step) != Rows::independent) return false;
     const Program::Value& output = program_.values[step.output];
-    return !output.keep && output.type.shape.size() > 0 && rows_of(s) < kRows;
+    return !output.keep && output.type->shape.size() > 0 && rows_of(s) < kRows;
   }
 
   std::size_t hash(std::uint32_t s, std::uint32_t level) const {

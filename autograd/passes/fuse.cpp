@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <map>
 #include <optional>
 
 #include <unroll/autograd/leaves.h>
@@ -46,7 +45,16 @@ std::optional<FusedFormula::Layout> layout_of(const Type& from, const Shape& to)
 /// Builds the formula of one group.
 class Joiner {
  public:
-  Joiner(const Program& program, Program::Fused& group) : program_(program), group_(group) {}
+  /// `numbers` has kUnknown for every value, also afterwards.
+  Joiner(const Program& program, Program::Fused& group, std::vector<int>& numbers)
+      : program_(program), group_(group), number_of_(numbers) {}
+  ~Joiner() {
+    for (const std::uint32_t value : numbered_) number_of_[value] = kUnknown;
+  }
+  Joiner(const Joiner&) = delete;
+  Joiner& operator=(const Joiner&) = delete;
+
+  static constexpr int kUnknown = 1 << 30;
 
   /// Returns the values that are read from outside, in the order of the formula's inputs.
   std::vector<std::uint32_t> join(const Shape& shape, Dtype dtype) {
@@ -74,7 +82,7 @@ class Joiner {
       formula.instructions.push_back(instruction);
     }
     for (const std::uint32_t output : group_.outputs) {
-      formula.results.push_back({program_.values[output].type.dtype, formula.columns, 1});
+      formula.results.push_back({program_.values[output].type->dtype, formula.columns, 1});
     }
     return std::move(inputs_);
   }
@@ -99,14 +107,18 @@ class Joiner {
   }
 
   int value(std::uint32_t value, const Shape& shape) {
-    const auto [entry, is_new] = known_.try_emplace(value, 0);
-    if (!is_new) return entry->second;
+    if (number_of_[value] != kUnknown) return number_of_[value];
     const Program::Value& v = program_.values[value];
-    FusedFormula::Layout layout = *layout_of(v.type, shape);
+    FusedFormula::Layout layout = *layout_of(*v.type, shape);
     if (v.stride != 0) layout.row_stride = v.stride;
     group_.formula.inputs.push_back(layout);
     inputs_.push_back(value);
-    return entry->second = -static_cast<int>(inputs_.size());
+    return set_number(value, -static_cast<int>(inputs_.size()));
+  }
+
+  int set_number(std::uint32_t value, int number) {
+    numbered_.push_back(value);
+    return number_of_[value] = number;
   }
 
   int instruction(Code code, const std::array<int, 3>& operands) {
@@ -122,7 +134,7 @@ class Joiner {
       for (std::size_t i = 1; i < inputs.size(); ++i) {
         total = instruction(Code::add, {total, value(inputs[i], shape), 0});
       }
-      known_[step.output] = total;
+      set_number(step.output, total);
       return;
     }
     std::vector<int> numbers;
@@ -145,7 +157,7 @@ class Joiner {
       }
       numbers.push_back(instruction(own.code, operands));
     }
-    known_[step.output] = number(formula->result);
+    set_number(step.output, number(formula->result));
   }
 
   /// The table place of each instruction's result: an output's own, or a register until the last
@@ -161,7 +173,7 @@ class Joiner {
     }
     places_.assign(code_.size(), -1);
     for (std::size_t i = 0; i < group_.outputs.size(); ++i) {
-      places_[static_cast<std::size_t>(known_.at(group_.outputs[i]))] =
+      places_[static_cast<std::size_t>(number_of_[group_.outputs[i]])] =
           result_base + static_cast<int>(i);
     }
     const auto register_base = result_base + static_cast<int>(group_.outputs.size());
@@ -190,7 +202,8 @@ class Joiner {
   std::vector<Instruction> code_;
   std::vector<int> places_;
   std::vector<std::uint32_t> inputs_;
-  std::map<std::uint32_t, int> known_;
+  std::vector<int>& number_of_;  ///< per value
+  std::vector<std::uint32_t> numbered_;
 };
 
 class Fusion {
@@ -216,6 +229,7 @@ class Fusion {
     }
     while (!open_.empty()) close(open_.size() - 1);
     find_outputs();
+    numbers_.assign(program_.values.size(), Joiner::kUnknown);
     for (Open& group : closed_) finish(group);
     program_.order = std::move(order_);
   }
@@ -230,7 +244,7 @@ class Fusion {
     std::vector<std::uint32_t> members = {};
   };
 
-  const Type& type_of(std::uint32_t value) const { return program_.values[value].type; }
+  const Type& type_of(std::uint32_t value) const { return *program_.values[value].type; }
 
   /// The floating dtype that a step computes in, if it is pointwise and its operands can be read
   /// along the rows and columns of its result.
@@ -290,9 +304,9 @@ class Fusion {
         continue;
       }
       const auto region = step.op->taken(signature_of(program_, step, types));
-      const Matrix matrix(value.type.shape);
+      const Matrix matrix(value.type->shape);
       if (!region || region->rows != matrix.rows || region->columns != matrix.columns) continue;
-      const auto size = static_cast<std::int64_t>(size_of(value.type.dtype));
+      const auto size = static_cast<std::int64_t>(size_of(value.type->dtype));
       program_.make_alias(step.output, program_.inputs_of(step)[0], region->offset * size,
                           region->stride);
       step.removed = true;
@@ -402,7 +416,8 @@ class Fusion {
       program_.steps[s].removed = true;
       program_.values[output].step = group.step;
     }
-    const auto inputs = Joiner(program_, fused).join(group.shape, group.dtype);
+    const std::vector<std::uint32_t> inputs =
+        Joiner(program_, fused, numbers_).join(group.shape, group.dtype);
     Program::Step& step = program_.steps[group.step];
     step.output = static_cast<std::uint32_t>(program_.fused.size());
     program_.set_inputs(step, inputs);
@@ -412,6 +427,7 @@ class Fusion {
   Program& program_;
   std::vector<bool> fusable_;
   std::vector<bool> is_output_;
+  std::vector<int> numbers_;
   std::vector<Open> open_, closed_;
   std::vector<std::uint32_t> order_;
 };

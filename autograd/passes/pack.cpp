@@ -33,7 +33,7 @@ void pack(Program& program) {
     if (packing.pack == nullptr) continue;
     Use& use = uses[{program.inputs_of(step)[packing.operand], packing.transposed}];
     ++use.products;
-    use.rows += program.values[program.inputs_of(step)[0]].type.shape[0];
+    use.rows += program.values[program.inputs_of(step)[0]].type->shape[0];
   }
   std::vector<std::uint32_t> order;
   for (const std::uint32_t s : program.order) {
@@ -49,7 +49,7 @@ void pack(Program& program) {
           const bool transposed = packing.transposed;
           program.attributes.resize(program.attributes.size() + sizeof(transposed));
           std::memcpy(&program.attributes[like.attributes], &transposed, sizeof(transposed));
-          const Type* const type = &program.values[matrix].type;
+          const Type* const type = program.values[matrix].type;
           use.packed = program.add_value(packing.pack->infer(
               {std::span(&type, 1), Attributes(&program.attributes[like.attributes])}));
           order.push_back(program.add_step(Program::Kind::op, packing.pack,

@@ -39,7 +39,7 @@ class Placing {
         if (can_move(value, region, step.output)) {
           Program::Value& v = program_.values[value];
           v.owner = step.output;
-          v.offset = region.offset * static_cast<std::int64_t>(size_of(v.type.dtype));
+          v.offset = region.offset * static_cast<std::int64_t>(size_of(v.type->dtype));
           v.stride = region.contiguous() ? 0 : region.stride;
         } else {
           complete = false;
@@ -54,15 +54,15 @@ class Placing {
   /// May the step that computes `value` write it to `region` of `whole`?
   bool can_move(std::uint32_t value, const Region& region, std::uint32_t whole) const {
     const Program::Value& v = program_.values[value];
-    if (v.step == Program::kNone || v.owner != Program::kNone || v.keep || v.type.shape.size() == 0) {
+    if (v.step == Program::kNone || v.owner != Program::kNone || v.keep || v.type->shape.size() == 0) {
       return false;
     }
     if (program_.home(whole).owner == value) return false;
     if (region.contiguous()) return true;
     // Only fused steps write, and read, rows that lie apart.
-    const std::int64_t columns = v.type.shape.extent(-1);
+    const std::int64_t columns = v.type->shape.extent(-1);
     return program_.steps[v.step].kind == Program::Kind::fused && other_readers_[value] == 1 &&
-           region.columns == columns && region.rows == v.type.shape.size() / columns &&
+           region.columns == columns && region.rows == v.type->shape.size() / columns &&
            program_.values[whole].stride == 0;
   }
 
@@ -71,7 +71,7 @@ class Placing {
     std::int64_t columns = 0;
     for (const Region& region : program_.regions_of(step)) columns += region.columns;
     const Region& any = program_.regions_of(step)[0];
-    return any.rows * columns == program_.values[step.output].type.shape.size();
+    return any.rows * columns == program_.values[step.output].type->shape.size();
   }
 
   bool lies_side_by_side(const Program::Step& step) const {
@@ -85,7 +85,7 @@ class Placing {
       const bool fits = program_.regions_of(step)[i].contiguous() && home.owner == first.owner &&
                         home.offset == expected && program_.values[value].stride == 0;
       if (!fits) return false;
-      expected += static_cast<std::int64_t>(program_.values[value].type.bytes());
+      expected += static_cast<std::int64_t>(program_.values[value].type->bytes());
     }
     return owner.stride == 0;
   }

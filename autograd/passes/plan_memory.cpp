@@ -102,7 +102,7 @@ class Planner {
       value(owner).place = value(victim).place;
       live_[victim] = false;
     } else {
-      value(owner).place = places_.take(value(owner).type.bytes());
+      value(owner).place = places_.take(value(owner).type->bytes());
     }
     live_[owner] = true;
   }
@@ -110,14 +110,14 @@ class Planner {
   void release_if_dead(std::uint32_t v, std::uint32_t i) {
     const std::uint32_t owner = program_.home(v).owner;
     if (!dies_at(owner, i)) return;
-    places_.give_back(value(owner).place, value(owner).type.bytes());
+    places_.give_back(value(owner).place, value(owner).type->bytes());
     live_[owner] = false;
   }
 
   /// The owner of a dying operand whose memory the elementwise `step` may overwrite, or kNone.
   std::uint32_t overwritable(const Program::Step& step, std::uint32_t i) const {
     if (step.kind != Program::Kind::op || !step.op->traits().elementwise) return Program::kNone;
-    const Type& type = program_.values[step.output].type;
+    const Type& type = *program_.values[step.output].type;
     for (const std::uint32_t candidate : program_.inputs_of(step)) {
       const std::uint32_t owner = program_.home(candidate).owner;
       if (owner == step.output || !dies_at(owner, i)) continue;
@@ -126,7 +126,7 @@ class Planner {
       const bool whole =
           std::ranges::all_of(program_.inputs_of(step), [&](std::uint32_t input) {
             return program_.home(input).owner != owner ||
-                   (program_.values[input].type == type && program_.values[owner].type == type);
+                   (*program_.values[input].type == type && *program_.values[owner].type == type);
           });
       if (whole) return owner;
     }
