@@ -21,15 +21,28 @@ class AlignedBlock {
  public:
   AlignedBlock() = default;
   explicit AlignedBlock(std::size_t bytes)
-      : memory_(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{kAlignment}))),
-        bytes_(bytes) {}
+      : memory_(static_cast<std::byte*>(::operator new (bytes, alignment(bytes))),
+                Free(alignment(bytes))),
+        bytes_(bytes) {
+    advise_huge_pages(memory_.get(), bytes);
+  }
   std::byte* data() const { return memory_.get(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{kAlignment}); }
+    Free() : Free(std::align_val_t{kAlignment}) {}
+    explicit Free(std::align_val_t at) : alignment(at) {}
+    void operator()(std::byte* p) const { ::operator delete (p, alignment); }
+    std::align_val_t alignment;
   };
+  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  static std::align_val_t alignment(std::size_t bytes) {
+    return std::align_val_t{bytes < kHugePage ? kAlignment : kHugePage};
+  }
+  /// A step walks over all of its memory: with small pages it would wait for addresses.
+  static void advise_huge_pages(std::byte* memory, std::size_t bytes);
+
   std::unique_ptr<std::byte, Free> memory_;
   std::size_t bytes_ = 0;
 };

@@ -1,15 +1,14 @@
-// Execution: schedule the pending nodes, apply the passes, run the kernels one by one.
+// Execution: the steps of a plan one by one, and single nodes in eager mode.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <iterator>
+#include <cstring>
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/denormals.h>
 #include <unroll/autograd/error.h>
-#include <unroll/autograd/leaves.h>
-#include <unroll/autograd/schedule.h>
+#include <unroll/autograd/plan.h>
 #include <unroll/autograd/tape_state.h>
 
 namespace unroll {
@@ -30,87 +29,141 @@ void expect_unchanged_parameters(const TapeState& state) {
   }
 }
 
-/// Calls the kernel of `node`, writing to `output`.
-void run(const TapeState& state, const Node& node, std::span<const std::uint32_t> inputs,
-         void* output, bool accumulate) {
-  std::array<ConstView, 8> few;
-  std::vector<ConstView> many(inputs.size() > few.size() ? inputs.size() : 0);
-  const std::span<ConstView> views =
-      many.empty() ? std::span<ConstView>(few.data(), inputs.size()) : std::span<ConstView>(many);
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    views[i] = {state.values[inputs[i]], &state.nodes[inputs[i]].type};
+/// A few elements without the heap, many with it.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(std::size_t count) : count_(count), many_(count > few_.size() ? count : 0) {}
+  std::span<T> span() {
+    return many_.empty() ? std::span<T>(few_.data(), count_) : std::span<T>(many_);
   }
-  node.op->run({views, {output, &node.type}, state.attributes_of(node), accumulate});
-}
 
-/// The memory of a step's result: in the owner's block.
-void place_output(TapeState& state, Schedule& schedule, Schedule::Step& step, std::byte* work) {
-  Schedule::Step& owner = schedule.steps[step.owner];
-  const Node& node = state.nodes[step.node];
-  if (step.alias && &owner == &step) {
-    auto* base = static_cast<std::byte*>(state.values[state.read_inputs_of(node)[0]]);
-    state.values[step.node] = base + step.offset;
-  } else if (step.alias) {
-    state.values[step.node] = static_cast<std::byte*>(state.values[owner.node]) + step.offset;
-  } else if (state.values[owner.node] == nullptr) {
-    state.values[owner.node] =
-        owner.keep ? state.kept.allocate(state.nodes[owner.node].type.bytes()) : work + owner.place;
-  }
-}
+ private:
+  std::size_t count_;
+  std::array<T, 24> few_{};
+  std::vector<T> many_;
+};
 
-void execute(TapeState& state, Schedule& schedule) {
-  const FlushDenormals flush;
-  std::byte* const work = state.work.at_least(schedule.work_bytes);
-  std::vector<std::uint32_t> rest;
-  for (Schedule::Step& step : schedule.steps) {
-    place_output(state, schedule, step, work);
-    if (step.alias) continue;
-    const Node& node = state.nodes[step.node];
-    void* const output = state.values[schedule.steps[step.owner].node];
-    std::span<const std::uint32_t> inputs = state.read_inputs_of(node);
-    if (node.op == &accumulate_op() && step.accumulate) {  // add what did not write itself
-      rest.clear();
-      std::ranges::copy_if(inputs, std::back_inserter(rest), [&](std::uint32_t input) {
-        const std::uint32_t producer = state.step_of[input];
-        return producer == TapeState::kNone || !schedule.steps[producer].folded;
-      });
-      if (rest.empty()) continue;
-      inputs = rest;
+/// The memory of one run.
+class Run {
+ public:
+  Run(TapeState& state, const Plan& plan)
+      : state_(state),
+        plan_(plan),
+        work_(state.work.at_least(plan.work_bytes)),
+        kept_(plan.kept_bytes == 0 ? nullptr : state.kept.allocate(plan.kept_bytes)) {}
+
+  void run() const {
+    const FlushDenormals flush;
+    for (const Plan::Step& step : plan_.steps) {
+      switch (step.kind) {
+        case Program::Kind::op: run_op(step); break;
+        case Program::Kind::assemble: assemble(step); break;
+        case Program::Kind::fused: run_fused_step(step); break;
+      }
     }
-    // Indices are checked only now that their values are known.
-    blame(node.where, node.op->name(), [&] { run(state, node, inputs, output, step.accumulate); });
   }
-}
 
-/// Forgets the values that do not outlive the run.
-void drop_temporaries(TapeState& state, const Schedule& schedule, bool failed) {
-  for (const Schedule::Step& step : schedule.steps) {
-    const bool outside_alias = step.alias && schedule.steps[step.owner].node == step.node;
-    const bool stays =
-        step.keep || outside_alias || (step.alias && schedule.steps[step.owner].keep);
-    if (failed || !stays) state.values[step.node] = nullptr;
+  void* pointer(const Address& at) const {
+    if (at.node != TapeState::kNone) {
+      return static_cast<std::byte*>(state_.values[at.node]) + at.offset;
+    }
+    return (at.kept ? kept_ : work_) + at.offset;
   }
-}
+
+ private:
+  std::span<const Plan::Operand> operands_of(const Plan::Step& step) const {
+    return {plan_.operands.data() + step.first_operand, step.input_count + step.output_count};
+  }
+
+  void run_op(const Plan::Step& step) const {
+    const auto operands = operands_of(step);
+    Scratch<ConstView> scratch(step.input_count);
+    const auto inputs = scratch.span();
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      inputs[i] = {pointer(operands[i].at), operands[i].type};
+    }
+    const Plan::Operand& output = operands.back();
+    const std::byte* const attributes =
+        step.data_node == TapeState::kNone
+            ? plan_.attributes.data() + step.attributes
+            : state_.attributes.data() + state_.nodes[step.data_node].attributes;
+    // Indices are checked only now that their values are known.
+    blame(step.where, step.op->name(), [&] {
+      step.op->run({inputs, {pointer(output.at), output.type},
+                    Attributes(attributes), step.accumulate});
+    });
+  }
+
+  void run_fused_step(const Plan::Step& step) const {
+    const auto operands = operands_of(step);
+    Scratch<void*> scratch(operands.size());
+    const auto pointers = scratch.span();
+    for (std::size_t i = 0; i < operands.size(); ++i) pointers[i] = pointer(operands[i].at);
+    run_fused(plan_.fused[step.extra],
+              std::span<const void* const>(pointers.data(), step.input_count),
+              pointers.subspan(step.input_count));
+  }
+
+  void assemble(const Plan::Step& step) const {
+    const auto operands = operands_of(step);
+    const std::size_t size = size_of(operands.back().type->dtype);
+    auto* const whole = static_cast<std::byte*>(pointer(operands.back().at));
+    const auto for_each_run = [&](const Region& region, auto f) {
+      for (std::int64_t row = 0; row < region.rows; ++row) {
+        f(whole + static_cast<std::size_t>(region.offset + row * region.stride) * size,
+          static_cast<std::size_t>(row * region.columns) * size,
+          static_cast<std::size_t>(region.columns) * size);
+      }
+    };
+    const Plan::Assembly& assembly = plan_.assemblies[step.extra];
+    for (const Plan::Assembly::Copy& copy : assembly.copies) {
+      const auto* const part = static_cast<const std::byte*>(pointer(operands[copy.operand].at));
+      for_each_run(copy.region, [&](std::byte* to, std::size_t from, std::size_t bytes) {
+        std::memcpy(to, part + from, bytes);
+      });
+    }
+    for (const Region& gap : assembly.gaps) {
+      for_each_run(gap, [&](std::byte* to, std::size_t, std::size_t bytes) {
+        std::memset(to, 0, bytes);
+      });
+    }
+  }
+
+  TapeState& state_;
+  const Plan& plan_;
+  std::byte* work_;
+  std::byte* kept_;
+};
 
 }  // namespace
 
-void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep) {
-  Schedule schedule = make_schedule(state, roots, keep);
-  if (schedule.steps.empty()) return;
-  try {
-    expect_unchanged_parameters(state);
-    if (state.options.passes.accumulate && keep == Keep::roots) {
-      passes::accumulate(state, schedule);
-    }
-    passes::plan_memory(state, schedule, state.options.passes.reuse);
-    execute(state, schedule);
-  } catch (...) {
-    drop_temporaries(state, schedule, true);
-    release_schedule(state, schedule);
-    throw;
+void run_plan(TapeState& state, const Plan& plan, std::vector<const void*>* results) {
+  expect_unchanged_parameters(state);
+  const Run run(state, plan);
+  run.run();
+  for (const Plan::Published& value : plan.published) {
+    state.values[value.node] = run.pointer(value.at);
+    state.structure = hash_with(state.structure, value.node);
   }
-  drop_temporaries(state, schedule, false);
-  release_schedule(state, schedule);
+  if (results == nullptr) return;
+  results->clear();
+  for (const Plan::Operand& root : plan.roots) results->push_back(run.pointer(root.at));
+}
+
+void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep) {
+  if (std::ranges::all_of(roots, [&](std::uint32_t r) { return state.values[r] != nullptr; })) {
+    return;
+  }
+  if (!state.options.passes.cache) return run_plan(state, make_plan(state, roots, keep));
+  std::uint64_t key = hash_with(state.structure, static_cast<std::uint64_t>(keep));
+  for (const std::uint32_t root : roots) key = hash_with(key, root);
+  auto entry = state.plans.find(key);
+  if (entry == nullptr) {
+    auto plan = std::make_shared<const Plan>(make_plan(state, roots, keep));
+    entry = state.plans.add({key, std::move(plan), {}});
+  }
+  run_plan(state, *entry->plan);
 }
 
 void expect_current(const TapeState& state, std::uint32_t node) {
@@ -125,24 +178,13 @@ void expect_current(const TapeState& state, std::uint32_t node) {
 }
 
 void run_now(TapeState& state, std::uint32_t index) {
-  const FlushDenormals flush;
-  expect_unchanged_parameters(state);
   const Node& node = state.nodes[index];
   for (const std::uint32_t input : state.read_inputs_of(node)) {
     if (state.values[input] == nullptr) {  // a leaf constant, or recorded before eager mode
       evaluate(state, std::span(&input, 1), Keep::everything);
     }
   }
-  std::vector<const Type*> scratch;
-  const std::int64_t offset = node.op->alias_offset(signature_of(state, node, scratch), node.type);
-  if (offset >= 0) {
-    auto* base = static_cast<std::byte*>(state.values[state.read_inputs_of(node)[0]]);
-    state.values[index] = base + offset;
-    return;
-  }
-  void* const output = state.kept.allocate(node.type.bytes());
-  run(state, node, state.read_inputs_of(node), output, false);
-  state.values[index] = output;
+  run_plan(state, make_plan(state, std::span(&index, 1), Keep::everything));
 }
 
 }  // namespace unroll

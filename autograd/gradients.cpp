@@ -8,33 +8,17 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/plan.h>
 #include <unroll/autograd/reverse.h>
 
 namespace unroll {
 
 namespace {
 
-/// Joins the computed (ids, rows) operands of row-sparse nodes.
-SparseRows joined_rows(const std::shared_ptr<TapeState>& state,
-                       std::span<const std::uint32_t> nodes) {
-  SparseRows result;
-  std::vector<Tensor> parts;
-  std::int64_t width = 0;
-  for (const std::uint32_t node : nodes) {
-    const auto inputs = state->inputs_of(state->nodes[node]);
-    const Tensor ids = Variable(state, inputs[0], state->generation).value();
-    result.ids.insert(result.ids.end(), ids.data<std::int32_t>().begin(),
-                      ids.data<std::int32_t>().end());
-    parts.push_back(Variable(state, inputs[1], state->generation).value());
-    width = state->nodes[node].type.shape.extent(-1);
-  }
-  const auto count = static_cast<std::int64_t>(result.ids.size());
-  result.rows = Tensor::uninitialized(Shape{count, width}, parts.front().dtype());
-  auto* out = static_cast<std::byte*>(result.rows.mutable_raw());
-  for (const Tensor& part : parts) {
-    std::memcpy(out, part.raw(), part.bytes());
-    out += part.bytes();
-  }
+/// A copy of what a plan computed.
+Tensor copied(const void* data, const Type& type) {
+  Tensor result = Tensor::uninitialized(type.shape, type.dtype);
+  std::memcpy(result.mutable_raw(), data, result.bytes());
   return result;
 }
 
@@ -99,15 +83,16 @@ std::vector<Variable> sweep(std::span<const Variable> outputs, std::span<const V
   return result;
 }
 
-/// The nodes to compute for the gradients of some parameters.
-struct Plan {
+/// What the gradients of a loss by some leaves take: nodes to compute, the loss first.
+struct Targets {
   std::vector<std::uint32_t> roots;
-  /// For each leaf: its gradient, or its row-sparse contributions.
-  std::vector<std::vector<std::uint32_t>> found;
+  GradientPlan plan;
 };
 
-/// Row-sparse contributions stay apart: their dense sum would cost the whole table.
-Plan plan_of(const Variable& loss, const std::vector<std::uint32_t>& leaves) {
+/// Records the derivatives. Row-sparse contributions stay apart: their dense sum would cost the
+/// whole table.
+Targets record_gradients(const Variable& loss, const std::vector<std::uint32_t>& leaves,
+                         const std::vector<std::size_t>& positions) {
   TapeState& state = loss.state();
   const std::uint32_t first = std::ranges::min(leaves);
   const Variable seed = one(loss);
@@ -115,23 +100,64 @@ Plan plan_of(const Variable& loss, const std::vector<std::uint32_t>& leaves) {
   reverse.add(loss.index(), seed.index());
   reverse.sweep();
 
-  Plan plan{{loss.index()}, {}};
+  Targets targets{{loss.index()}, {}};
   for (std::size_t k = 0; k < leaves.size(); ++k) {
     std::vector<std::uint32_t> nodes = reverse.contributions(k);
+    if (nodes.empty()) continue;
     const bool sparse = std::ranges::all_of(
         nodes, [&](std::uint32_t node) { return state.nodes[node].op->traits().row_sparse; });
     if (!sparse) nodes = {reverse.total(k)};
+    const std::size_t first_root = targets.roots.size();
     for (const std::uint32_t node : nodes) {
       if (sparse) {
         const auto inputs = state.inputs_of(state.nodes[node]);
-        plan.roots.insert(plan.roots.end(), inputs.begin(), inputs.begin() + 2);
+        targets.roots.insert(targets.roots.end(), inputs.begin(), inputs.begin() + 2);
       } else {
-        plan.roots.push_back(node);
+        targets.roots.push_back(node);
       }
     }
-    plan.found.push_back(std::move(nodes));
+    targets.plan.parts.push_back(
+        {positions[k], first_root, targets.roots.size() - first_root, sparse});
   }
-  return plan;
+  return targets;
+}
+
+/// Joins the computed (ids, rows) of one table.
+SparseRows joined_rows(std::span<const void* const> values,
+                       std::span<const Plan::Operand> roots) {
+  SparseRows result;
+  std::int64_t count = 0;
+  for (std::size_t k = 0; k < values.size(); k += 2) {
+    const Type& ids = *roots[k].type;
+    const auto* const begin = static_cast<const std::int32_t*>(values[k]);
+    result.ids.insert(result.ids.end(), begin, begin + ids.shape.size());
+    count += ids.shape.size();
+  }
+  const Type& first = *roots[1].type;
+  result.rows = Tensor::uninitialized(Shape{count, first.shape.extent(-1)}, first.dtype);
+  auto* out = static_cast<std::byte*>(result.rows.mutable_raw());
+  for (std::size_t k = 1; k < values.size(); k += 2) {
+    const std::size_t bytes = roots[k].type->bytes();
+    std::memcpy(out, values[k], bytes);
+    out += bytes;
+  }
+  return result;
+}
+
+/// The gradients at the roots of a plan that has run.
+Gradients collect(const ParameterSet& parameters, const PlanCache::Entry& entry,
+                  std::span<const void* const> values) {
+  Gradients result(parameters);
+  for (const GradientPlan::Part& part : entry.gradients.parts) {
+    const auto own = values.subspan(part.first_root, part.root_count);
+    const auto roots = std::span(entry.plan->roots).subspan(part.first_root, part.root_count);
+    if (part.sparse) {
+      result.set(part.parameter, {std::nullopt, joined_rows(own, roots)});
+    } else {
+      result.set(part.parameter, {copied(own[0], *roots[0].type), {}});
+    }
+  }
+  return result;
 }
 
 }  // namespace
@@ -175,34 +201,47 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
   TapeState& state = root.state();
   std::vector<std::uint32_t> leaves;
   std::vector<std::size_t> positions;
+  std::uint64_t key = hash_with(state.structure, root.index());
   for (const TapeState::ParameterUse& use : state.parameters) {
     const std::size_t i = use.parameter.index();
     if (i >= parameters.size() || !(parameters[i] == use.parameter)) continue;
     leaves.push_back(use.node);
     positions.push_back(i);
+    key = hash_with(hash_with(key, use.node), i);
   }
-  return all_or_nothing(state, [&] {
-    const Plan plan = blame(loss.where(), "gradients", [&] {
-      Plan result = leaves.empty() ? Plan{} : plan_of(root, leaves);
-      if (result.roots.size() < 2) {
+  std::vector<const void*> values;
+  if (const auto entry = state.options.passes.cache ? state.plans.find(key) : nullptr) {
+    run_plan(state, *entry->plan, &values);
+    return collect(parameters, *entry, values);
+  }
+  // The derivatives need the tape only while they are planned; their values need it longer if it
+  // computes eagerly.
+  const TapeState::Mark before = state.mark();
+  const auto end = static_cast<std::uint32_t>(before.nodes);
+  Gradients result = all_or_nothing(state, [&] {
+    Targets targets = blame(loss.where(), "gradients", [&] {
+      Targets found = leaves.empty() ? Targets{} : record_gradients(root, leaves, positions);
+      if (found.roots.size() < 2) {
         throw StateError("the loss depends on no parameter of the set");
       }
-      return result;
+      return found;
     });
-    evaluate(state, plan.roots, Keep::roots);
-    Gradients result(parameters);
-    for (std::size_t k = 0; k < leaves.size(); ++k) {
-      if (plan.found[k].empty()) continue;
-      const std::uint32_t node = plan.found[k].front();
-      if (state.nodes[node].op->traits().row_sparse) {
-        result.set(positions[k], {std::nullopt, joined_rows(root.shared_state(), plan.found[k])});
-      } else {
-        const Variable gradient(root.shared_state(), node, state.generation);
-        result.set(positions[k], {gradient.value(), {}});
-      }
+    auto plan = std::make_shared<const Plan>(make_plan(state, targets.roots, Keep::roots, end));
+    PlanCache::Entry entry{key, plan, std::move(targets.plan)};
+    run_plan(state, *plan, &values);
+    Gradients computed = collect(parameters, entry, values);
+    const auto lasts = [&](const Plan::Operand& operand) {
+      return operand.at.node == TapeState::kNone || operand.at.node < end;
+    };
+    if (state.options.passes.cache && std::ranges::all_of(plan->operands, lasts) &&
+        std::ranges::all_of(plan->roots, lasts)) {
+      state.plans.add(std::move(entry));
     }
-    return result;
+    return computed;
   });
+  state.roll_back(before);
+  state.structure = hash_with(state.structure, root.index());  // which is computed now
+  return result;
 }
 
 }  // namespace unroll

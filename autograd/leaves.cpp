@@ -32,6 +32,7 @@ class Constant final : public Op {
   }
   void derive(Derivation&) const override {}
   std::size_t attribute_bytes() const override { return sizeof(double); }
+  std::size_t data_bytes() const override { return sizeof(double); }
 };
 
 class Detach final : public Op {

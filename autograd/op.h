@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstring>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -15,7 +16,9 @@
 namespace unroll {
 
 class Derivation;
+class Op;
 class Variable;
+struct Formula;
 
 /// Element type and extents: everything the shape rules work on.
 struct Type {
@@ -88,6 +91,30 @@ struct KernelCall {
   const ConstView& input(std::size_t i) const { return inputs[i]; }
 };
 
+/// A part of an array: `rows` runs of `columns` elements, each `stride` elements after the last.
+struct Region {
+  std::int64_t offset = 0, rows = 1, columns = 0, stride = 0;
+  /// One run without gaps?
+  bool contiguous() const { return rows <= 1 || columns == stride; }
+};
+
+/// What an op promises about the rows (the leading axis) of its operands, so that a pass may run it
+/// once on rows that were recorded apart.
+enum class Rows {
+  coupled,      ///< nothing
+  independent,  ///< row i of the result takes row i of operand 0, and the others as a whole
+  summed,       ///< rows of all operands together: op(a above b) = op(a) + op(b)
+};
+
+/// An op that reads one operand in a layout of its own: op(..., w, ...) with the same attributes
+/// equals product(..., pack(w), ...).
+struct Packing {
+  const Op* pack = nullptr;  ///< null: there is none
+  const Op* product = nullptr;
+  std::size_t operand = 0;
+  bool transposed = false;  ///< pack's attribute
+};
+
 /// One operation. An op is a constant with static storage duration: constructing it enters it into
 /// `all_ops()`, and the tape refers to it by address.
 class Op {
@@ -122,6 +149,22 @@ class Op {
   /// If the result is a contiguous part of input 0, its offset in bytes; else -1. Such a node
   /// costs nothing: it shares the memory of its input.
   virtual std::int64_t alias_offset(const Signature& call, const Type& output) const;
+
+  // **** what the passes may use; the defaults promise nothing ****
+
+  /// The op as a formula of its operands. Its attributes then begin with the formula's parameters,
+  /// as doubles.
+  virtual const Formula* formula() const { return nullptr; }
+  virtual Rows row_rule(const Signature&) const { return Rows::coupled; }
+  /// The result is this region of operand 0, which is not contiguous.
+  virtual std::optional<Region> taken(const Signature&) const { return std::nullopt; }
+  /// If the result is its operands side by side, and zeros elsewhere: where each of them goes, in
+  /// order of offset and with equal rows and strides. Empty otherwise.
+  virtual std::vector<Region> placed(const Signature&) const { return {}; }
+  virtual Packing packing(const Signature&) const { return {}; }
+  /// How many of the first attribute bytes are data like a value, not structure: a program that
+  /// differs in nothing else has the same plan.
+  virtual std::size_t data_bytes() const { return 0; }
 
   /// Records the derivative: for each wanted input, `d.add(i, contribution)`.
   /// The default throws StateError: not differentiable.

@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include <unroll/autograd/blame.h>
@@ -49,6 +51,30 @@ Dtype dtype_for_numbers(std::span<const Operand> operands) {
   return Dtype::float32;
 }
 
+/// Enters the newest node into the hash of the structure.
+void hash_newest(TapeState& state) {
+  const Node& node = state.nodes.back();
+  std::uint64_t h = hash_with(state.structure, reinterpret_cast<std::uintptr_t>(node.op));
+  h = hash_with(h, reinterpret_cast<std::uintptr_t>(node.where.file) ^
+                       (std::uint64_t{node.where.line} << 48) ^ std::uint64_t{node.differentiable});
+  for (const std::uint32_t input : state.inputs_of(node)) h = hash_with(h, input);
+  const std::size_t bytes = node.op->attribute_bytes();
+  std::uint64_t word = 0;
+  for (std::size_t i = node.op->data_bytes(); i < bytes; i += sizeof(word)) {
+    word = 0;
+    std::memcpy(&word, state.attributes.data() + node.attributes + i,
+                std::min(sizeof(word), bytes - i));
+    h = hash_with(h, word);
+  }
+  if (node.input_count == 0) {
+    h = hash_with(h, static_cast<std::uint64_t>(node.type.dtype));
+    for (const std::int64_t extent : node.type.shape.extents()) {
+      h = hash_with(h, static_cast<std::uint64_t>(extent));
+    }
+  }
+  state.structure = h;
+}
+
 std::uint32_t leaf(TapeState& state, const Op& op, const Type& type, void* value,
                    const Location& where, std::span<const std::byte> attributes = {}) {
   const auto index = static_cast<std::uint32_t>(state.nodes.size());
@@ -61,7 +87,8 @@ std::uint32_t leaf(TapeState& state, const Op& op, const Type& type, void* value
   state.attributes.insert(state.attributes.end(), attributes.begin(), attributes.end());
   state.nodes.push_back(node);
   state.values.push_back(value);
-  state.step_of.push_back(TapeState::kNone);
+  state.value_of.push_back(TapeState::kNone);
+  hash_newest(state);
   return index;
 }
 
@@ -220,7 +247,8 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
   state.attributes.insert(state.attributes.end(), attributes.begin(), attributes.end());
   state.nodes.push_back(node);
   state.values.push_back(nullptr);
-  state.step_of.push_back(TapeState::kNone);
+  state.value_of.push_back(TapeState::kNone);
+  hash_newest(state);
   if (state.options.eager) run_now(state, index);
   return index;
 }
@@ -281,21 +309,23 @@ void TapeState::clear() {
   inputs.clear();
   attributes.clear();
   values.clear();
-  step_of.clear();
+  value_of.clear();
   leaves.clear();
   parameters.clear();
   node_of_parameter.clear();
   kept.release();
+  structure = 0;
   random_counter = 0;
 }
 
 void TapeState::roll_back(const Mark& mark) {
   nodes.resize(mark.nodes);
   values.resize(mark.nodes);
-  step_of.resize(mark.nodes);
+  value_of.resize(mark.nodes);
   inputs.resize(mark.inputs);
   attributes.resize(mark.attributes);
   leaves.resize(mark.leaves);
+  structure = mark.structure;
   while (parameters.size() > mark.parameters) {
     node_of_parameter.erase(&parameters.back().parameter.value());
     parameters.pop_back();

@@ -19,7 +19,12 @@ namespace unroll {
 /// The transformations applied before execution; each may be switched off, values and gradients
 /// then agree within rounding.
 struct Passes {
+  bool batch = true;       ///< rows that were recorded apart are computed together
+  bool fuse = true;        ///< connected pointwise ops run as one, tile by tile
+  bool place = true;       ///< parts of an array are written where they belong
   bool accumulate = true;  ///< sums of contributions are written straight into their destination
+  bool pack = true;        ///< matrices that many products read are laid out for the kernel once
+  bool cache = true;       ///< what was planned for a structure is used when it comes again
   bool reuse = true;       ///< memory of dead values is used again
 };
 

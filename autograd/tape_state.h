@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <unroll/autograd/arena.h>
+#include <unroll/autograd/plan_cache.h>
 #include <unroll/autograd/tape.h>
 
 namespace unroll {
@@ -37,7 +38,7 @@ struct TapeState {
   std::vector<std::uint32_t> inputs;  ///< operands of all nodes, node by node
   std::vector<std::byte> attributes;
   std::vector<void*> values;           ///< per node: its value, or null while pending
-  std::vector<std::uint32_t> step_of;  ///< per node: scratch of the planner, kNone between runs
+  std::vector<std::uint32_t> value_of;  ///< per node: scratch of the planner, kNone between runs
 
   std::vector<Tensor> leaves;  ///< keeps the values of input nodes alive
   struct ParameterUse {
@@ -50,6 +51,11 @@ struct TapeState {
 
   Arena kept;       ///< values that stay until reset
   WorkMemory work;  ///< values that live within one run
+
+  /// A hash of all that decides how pending nodes are computed: ops, operands, attributes, types,
+  /// lines, and which values have been computed.
+  std::uint64_t structure = 0;
+  PlanCache plans;
 
   int no_gradient_depth = 0;
   std::uint64_t random_counter = 0;
@@ -71,9 +77,11 @@ struct TapeState {
   /// How far the tape has got, to come back to when a call fails half-way.
   struct Mark {
     std::size_t nodes, inputs, attributes, leaves, parameters;
+    std::uint64_t structure;
   };
   Mark mark() const {
-    return {nodes.size(), inputs.size(), attributes.size(), leaves.size(), parameters.size()};
+    return {nodes.size(),  inputs.size(),     attributes.size(),
+            leaves.size(), parameters.size(), structure};
   }
   /// Forgets what was recorded since `mark`.
   void roll_back(const Mark& mark);

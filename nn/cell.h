@@ -7,7 +7,7 @@
 //   };
 //
 // `like` lends its tape and dtype, so that `return {zeros_like(like, {batch, hidden}), ...};` will
-// do. A cell may also split its step, see ProjectingCell.
+// do.
 #pragma once
 
 #include <concepts>
@@ -42,15 +42,5 @@ concept HasStep = requires(const Cell& cell, const Variable& x, const StateOf<Ce
 
 template <class Cell>
 concept RecurrentCell = HasInitialState<Cell> && HasState<Cell> && HasStep<Cell>;
-
-/// A cell whose step begins with a product of its input alone may offer that part for all steps at
-/// once, as one large product: step(x, s) == step_projected(project(x), s), where project takes
-/// [..., in] to [..., any width].
-template <class Cell>
-concept ProjectingCell = RecurrentCell<Cell> &&
-    requires(const Cell& cell, const Variable& x, const StateOf<Cell>& state) {
-  { cell.project(x) } -> std::convertible_to<Variable>;
-  { cell.step_projected(x, state) } -> std::convertible_to<StateOf<Cell>>;
-};
 
 }  // namespace unroll::nn

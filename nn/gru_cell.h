@@ -27,12 +27,7 @@ struct GRUCell {
 
   /// x [B, in], h [B, hidden] -> [B, hidden]
   Variable step(const Variable& x, const Variable& h) const {
-    return step_projected(project(x), h);
-  }
-
-  Variable project(const Variable& x) const { return weights.from_input(x); }
-  Variable step_projected(const Variable& projected, const Variable& h) const {
-    const auto x_gates = split(projected, 3, -1), h_gates = split(weights.from_hidden(h), 3, -1);
+    const auto x_gates = split(weights.from_input(x), 3, -1), h_gates = split(weights.from_hidden(h), 3, -1);
     const Variable reset = sigmoid(x_gates[0] + h_gates[0]);
     const Variable keep = sigmoid(x_gates[1] + h_gates[1]);
     const Variable candidate = tanh(x_gates[2] + reset * h_gates[2]);

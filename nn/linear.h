@@ -12,13 +12,11 @@
 
 namespace unroll::nn {
 
-/// x [..., in] times the transpose of weight [out, in], plus bias [out] if it is defined:
-/// [..., out]. Throws ShapeError if the extents do not fit.
+/// unroll::linear with a bias that may be undefined.
 inline Variable linear(const Variable& x, const Parameter& weight, const Parameter& bias = {},
                        Location at = Location::current()) {
-  const Variable transposed = transpose(use_like(x, weight));
   const Operand input(x, at);
-  return bias.defined() ? affine(input, transposed, bias) : matmul(input, transposed);
+  return bias.defined() ? unroll::linear(input, weight, bias) : unroll::linear(input, weight);
 }
 
 struct LinearOptions {

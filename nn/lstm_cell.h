@@ -34,12 +34,7 @@ struct LSTMCell {
 
   /// x [B, in], h and c [B, hidden]
   State step(const Variable& x, const State& state) const {
-    return step_projected(project(x), state);
-  }
-
-  Variable project(const Variable& x) const { return weights.from_input(x); }
-  State step_projected(const Variable& projected, const State& state) const {
-    const auto gates = split(projected + weights.from_hidden(state.h), 4, -1);
+    const auto gates = split(weights.from_input(x) + weights.from_hidden(state.h), 4, -1);
     const Variable i = sigmoid(gates[0]), f = sigmoid(gates[1]);
     const Variable g = tanh(gates[2]), o = sigmoid(gates[3]);
     const Variable c = f * state.c + i * g;

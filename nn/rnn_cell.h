@@ -28,12 +28,7 @@ struct RNNCell {
 
   /// x [B, in], h [B, hidden] -> [B, hidden]
   Variable step(const Variable& x, const Variable& h) const {
-    return step_projected(project(x), h);
-  }
-
-  Variable project(const Variable& x) const { return weights.from_input(x); }
-  Variable step_projected(const Variable& projected, const Variable& h) const {
-    const Variable sum = projected + weights.from_hidden(h);
+    const Variable sum = weights.from_input(x) + weights.from_hidden(h);
     return activation == RNNActivation::tanh ? tanh(sum) : relu(sum);
   }
 };

@@ -1,5 +1,6 @@
 // unroll: a cell, step by step over a batch of sequences. Everything a recurrent layer knows about
-// time is here: directions, lengths, and the input products of all steps done at once.
+// time is here: directions and lengths. What steps have in common, like the product of all their inputs
+// with one matrix, is found by the passes.
 #pragma once
 
 #include <cstdint>
@@ -56,17 +57,10 @@ UnrolledSteps<StateOf<Cell>> walk(const Cell& cell, const Sequences& x, bool rev
       map_state(initial_state ? *initial_state : cell.initial_state(x.rows(), x.batch()),
                 [&](const Variable& v) { return x.longest_first(v); }),
       x.batch());
-  Variable inputs = x.rows();
-  if constexpr (ProjectingCell<Cell>) inputs = cell.project(inputs);
   for (std::int64_t k = 0; k < count; ++k) {
     const std::int64_t t = reverse ? count - 1 - k : k;
     state.resize(x.active_at(t));
-    const Variable input = x.step(inputs, t);
-    if constexpr (ProjectingCell<Cell>) {
-      state.set(cell.step_projected(input, state.get()));
-    } else {
-      state.set(cell.step(input, state.get()));
-    }
+    state.set(cell.step(x.step(x.rows(), t), state.get()));
     Variable& output = outputs[static_cast<std::size_t>(t)];
     output = output_of(state.get());
     expect_rows("the output of a step", output, x.active_at(t));

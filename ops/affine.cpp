@@ -10,6 +10,7 @@
 #include <unroll/ops/kernels/simd.h>
 #include <unroll/ops/linear_algebra.h>
 #include <unroll/ops/matmul.h>
+#include <unroll/ops/packed.h>
 #include <unroll/ops/permute.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/ops/shaping.h>
@@ -57,12 +58,16 @@ class Affine final : public Op {
 
   /// The transpose that W was written as is operand 3; see matmul.cpp.
   std::size_t read_count(const Signature&) const override { return 3; }
+  Rows row_rule(const Signature&) const override { return Rows::independent; }
+  Packing packing(const Signature& call) const override {
+    return packing_of(call, call.attributes.as<AffineAttributes>().transposed, true);
+  }
 
   void derive(Derivation& d) const override {
     const bool transposed = d.attributes<AffineAttributes>().transposed;
     const Variable x = d.input(0), w = d.input(1), dy = d.cotangent();
     if (d.wanted(0)) d.add(0, matmul(dy, w, {false, !transposed}));
-    if (const GradientTarget to(d, 1, transposed ? 3 : 1); to.wanted) {
+    if (const GradientTarget to(d, 1, d.input_count() > 3 ? 3 : 1); to.wanted) {
       d.add(to.input,
             transposed && to.stored ? matmul(dy, x, {true, false}) : matmul(x, dy, {true, false}));
     }
@@ -93,27 +98,44 @@ class Affine final : public Op {
 
 const Affine kAffine;
 
-}  // namespace
-
-Variable affine(const Operand& x, const Operand& w, const Operand& b) {
+/// Rows of any rank times a matrix; `product` takes rows of rank 2.
+template <class Product>
+Variable over_rows(const Operand& x, const Operand& w, std::string_view name, Product product) {
   const Shape shape = x.shape();
-  const Factor weight(w);
-  const auto product = [&](const Operand& rows) {
-    std::vector<Operand> operands{rows, weight.operand, b};
-    if (weight.transposed) operands.push_back(w);
-    return record(kAffine, operands, AffineAttributes{weight.transposed});
-  };
   if (shape.rank() == 2) return product(x);
   if (shape.rank() == 0) {
     throw ShapeError(
-        fmt::format("{}: affine: x is a scalar; expected [..., i]", to_string(x.where())));
+        fmt::format("{}: {}: x is a scalar; expected [..., i]", to_string(x.where()), name));
   }
   const int last = shape.rank() - 1;
-  return all_or_nothing(tape_of(x, w, "affine"), [&] {
-    const Variable rows = on_tape(x, w, "affine");
+  return all_or_nothing(tape_of(x, w, name), [&] {
+    const Variable rows = on_tape(x, w, name);
     const Variable flat = reshape(x.with(rows), Shape{shape.product(0, last), shape[last]});
     const Variable y = product(x.with(flat));
     return reshape(x.with(y), shape.with(last, y.shape()[1]));
+  });
+}
+
+}  // namespace
+
+Variable affine(const Operand& x, const Operand& w, const Operand& b) {
+  const Factor weight(w);
+  return over_rows(x, w, "affine", [&](const Operand& rows) {
+    const AffineAttributes attributes{weight.transposed};
+    if (weight.transposed) return record(kAffine, {rows, weight.operand, b, w}, attributes);
+    return record(kAffine, {rows, weight.operand, b}, attributes);
+  });
+}
+
+Variable linear(const Operand& x, const Operand& weight, const Operand& bias) {
+  return over_rows(x, weight, "linear", [&](const Operand& rows) {
+    return record(kAffine, {rows, weight, bias}, AffineAttributes{true});
+  });
+}
+
+Variable linear(const Operand& x, const Operand& weight) {
+  return over_rows(x, weight, "linear", [&](const Operand& rows) {
+    return matmul(rows, weight, Transposed{false, true});
   });
 }
 

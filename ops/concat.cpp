@@ -47,6 +47,19 @@ void expect_alike(const Signature& call, std::size_t k, int free_axis) {
                                to_string(first.shape), k, to_string(part.shape), expected));
 }
 
+/// Where the parts lie, interleaved `outer` times.
+std::vector<Region> regions_of(const Signature& call, std::int64_t outer) {
+  std::vector<Region> regions;
+  std::int64_t offset = 0;
+  for (const Type* part : call.inputs) {
+    const std::int64_t columns = outer == 0 ? 0 : part->shape.size() / outer;
+    regions.push_back({offset, outer, columns, 0});
+    offset += columns;
+  }
+  for (Region& region : regions) region.stride = offset;
+  return regions;
+}
+
 class Concat final : public Op {
  public:
   Concat() : Op("concat") {}
@@ -63,6 +76,9 @@ class Concat final : public Op {
   }
   void run(const KernelCall& call) const override {
     join(call, call.output.shape().product(0, call.attributes.as<int>()));
+  }
+  std::vector<Region> placed(const Signature& call) const override {
+    return regions_of(call, call.input(0).shape.product(0, call.attributes.as<int>()));
   }
   void derive(Derivation& d) const override {
     const int axis = d.attributes<int>();
@@ -88,6 +104,9 @@ class Stack final : public Op {
   }
   void run(const KernelCall& call) const override {
     join(call, call.output.shape().product(0, call.attributes.as<int>()));
+  }
+  std::vector<Region> placed(const Signature& call) const override {
+    return regions_of(call, call.input(0).shape.product(0, call.attributes.as<int>()));
   }
   void derive(Derivation& d) const override {
     for (std::size_t k = 0; k < d.input_count(); ++k) {

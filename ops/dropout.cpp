@@ -54,6 +54,7 @@ class DropoutMask final : public Op {
     draw_mask(call.output.as<double>(), call.output.size(), a.key, a.rate);
   }
   std::size_t attribute_bytes() const override { return sizeof(MaskAttributes); }
+  std::size_t data_bytes() const override { return sizeof(MaskAttributes::key); }
 };
 
 const DropoutMask kDropoutMask;

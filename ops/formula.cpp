@@ -34,8 +34,6 @@ Expr append(Code code, std::span<const Expr> operands) {
   return {formula, formula->arguments() + static_cast<int>(formula->instructions.size()) - 1};
 }
 
-int operand_count(Code code) { return code < Code::add ? 1 : code < Code::where ? 2 : 3; }
-
 }  // namespace
 
 std::int16_t Expr::value_in(Formula& formula) const {

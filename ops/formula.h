@@ -9,8 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <unroll/autograd/formula.h>
 #include <unroll/autograd/op.h>
-#include <unroll/ops/formula_codes.h>
 
 namespace unroll {
 
@@ -18,31 +18,6 @@ namespace unroll {
 inline constexpr int kMaxRegisters = 24;
 /// How many parameters and constants a formula may have together.
 inline constexpr int kMaxScalars = 16;
-
-/// Straight-line code. Values are numbered: arguments (inputs, then parameters) from 0, then the
-/// results of the instructions; constant k is -1 - k.
-struct Formula {
-  struct Instruction {
-    Code code;
-    std::array<std::int16_t, 3> operands{};
-    std::int16_t target = 0;  ///< tile register of the result
-  };
-  int inputs = 0;      ///< tensor arguments
-  int parameters = 0;  ///< scalar arguments
-  std::vector<double> constants;
-  std::vector<Instruction> instructions;
-  std::int16_t result = 0;  ///< value number
-  int registers = 0;        ///< tile registers needed at once
-
-  int arguments() const { return inputs + parameters; }
-  bool uses(int argument) const;
-  /// True if the formula is the constant 0.
-  bool is_zero() const;
-  /// True if whole numbers give whole numbers.
-  bool is_whole() const;
-  /// True if the result is a comparison.
-  bool is_predicate() const;
-};
 
 /// A value inside a formula. Mixes with numbers; comparisons give 1 or 0.
 class Expr {

@@ -15,6 +15,7 @@
 #include <unroll/ops/kernels/gemm.h>
 #include <unroll/ops/linear_algebra.h>
 #include <unroll/ops/matmul.h>
+#include <unroll/ops/packed.h>
 #include <unroll/ops/permute.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/ops/shaping.h>
@@ -59,6 +60,17 @@ class MatMul final : public Op {
   }
 
   std::size_t read_count(const Signature&) const override { return 2; }
+
+  Rows row_rule(const Signature& call) const override {
+    const auto t = call.attributes.as<Transposed>();
+    if (call.input(0).shape.rank() != 2 || call.input(1).shape.rank() != 2) return Rows::coupled;
+    if (!t.a) return Rows::independent;
+    return t.b ? Rows::coupled : Rows::summed;
+  }
+  Packing packing(const Signature& call) const override {
+    const auto t = call.attributes.as<Transposed>();
+    return t.a ? Packing{} : packing_of(call, t.b, false);
+  }
 
   void derive(Derivation& d) const override {
     const auto t = d.attributes<Transposed>();

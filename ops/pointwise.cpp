@@ -50,7 +50,7 @@ Type Pointwise::infer(const Signature& call) const {
     }
     result.dtype = input->dtype;
   }
-  if (result.dtype == Dtype::int32 && !stays_whole(call.attributes.as<Scalars>())) {
+  if (result.dtype == Dtype::int32 && !stays_whole(scalars(call.attributes))) {
     throw DtypeError("got int32, which would drop fractions; expected float32 or float64");
   }
   if (formula_.is_predicate()) {
@@ -62,7 +62,7 @@ Type Pointwise::infer(const Signature& call) const {
 }
 
 void Pointwise::run(const KernelCall& call) const {
-  const auto parameters = call.attributes.as<Scalars>();
+  const Scalars parameters = scalars(call.attributes);
   run_formula(formula_, call.inputs,
               std::span(parameters).first(static_cast<std::size_t>(formula_.parameters)),
               call.output, call.accumulate);
@@ -99,7 +99,7 @@ void Pointwise::add_contribution(const Formula& formula) {
 }
 
 void Pointwise::derive(Derivation& d) const {
-  const auto parameters = d.attributes<Scalars>();
+  const Scalars parameters = formula_.parameters == 0 ? Scalars{} : d.attributes<Scalars>();
   if (contributions_.empty()) {  // a derivative formula: differentiate the primitives it is made of
     std::vector<Variable> inputs;
     for (std::size_t i = 0; i < d.input_count(); ++i) inputs.push_back(d.input(i));
@@ -116,11 +116,11 @@ void Pointwise::derive(Derivation& d) const {
                         : source == formula_.inputs ? d.output()
                                                     : d.cotangent());
     }
-    const Formula& formula = contribution.op->formula();
+    const Formula& formula = *contribution.op->formula();
     const bool passes_through = formula.instructions.empty() && sources.size() == 1;
     const std::vector<Operand> operands(sources.begin(), sources.end());
     const Variable dx =
-        passes_through ? sources.front() : record(*contribution.op, operands, parameters);
+        passes_through ? sources.front() : contribution.op->apply(operands, parameters);
     d.add(i, sum_to(dx, d.input(i).shape()));
   }
 }

@@ -38,22 +38,24 @@ class Pointwise final : public Op {
   }
 
   Variable operator()(const Operand& x, const Scalars& parameters = {}) const {
-    return record(*this, {x}, parameters);
+    return apply({x}, parameters);
   }
   Variable operator()(const Operand& x1, const Operand& x2, const Scalars& parameters = {}) const {
-    return record(*this, {x1, x2}, parameters);
+    return apply({x1, x2}, parameters);
   }
   Variable operator()(const Operand& x1, const Operand& x2, const Operand& x3,
                       const Scalars& parameters = {}) const {
-    return record(*this, {x1, x2, x3}, parameters);
+    return apply({x1, x2, x3}, parameters);
   }
 
-  const Formula& formula() const { return formula_; }
+  const Formula* formula() const override { return &formula_; }
 
   Type infer(const Signature& call) const override;
   void run(const KernelCall& call) const override;
   void derive(Derivation& d) const override;
-  std::size_t attribute_bytes() const override { return sizeof(Scalars); }
+  std::size_t attribute_bytes() const override {
+    return formula_.parameters == 0 ? 0 : sizeof(Scalars);
+  }
 
  private:
   /// The contribution to one input: a formula over some of (inputs..., y, dy).
@@ -63,6 +65,17 @@ class Pointwise final : public Op {
   };
 
   Pointwise(std::string name, Formula formula, Traits traits);
+  Variable apply(std::initializer_list<Operand> operands, const Scalars& parameters) const {
+    return apply(std::span(operands.begin(), operands.size()), parameters);
+  }
+  Variable apply(std::span<const Operand> operands, const Scalars& parameters) const {
+    return formula_.parameters == 0 ? record(*this, operands)
+                                    : record(*this, operands, parameters);
+  }
+  /// The parameters of a recorded call.
+  Scalars scalars(const Attributes& attributes) const {
+    return formula_.parameters == 0 ? Scalars{} : attributes.as<Scalars>();
+  }
   /// Do whole inputs give whole results?
   bool stays_whole(const Scalars& parameters) const;
   void add_derivative(std::nullptr_t) { contributions_.emplace_back(); }

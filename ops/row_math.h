@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-#include <unroll/ops/formula_codes.h>
+#include <unroll/autograd/formula_codes.h>
 #include <unroll/ops/kernels/simd.h>
 
 namespace unroll::row {

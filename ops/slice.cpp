@@ -21,9 +21,16 @@ struct Range {
 };
 
 /// The shape of what is taken: the axis has `count` elements, or is gone.
-Shape taken(const Shape& whole, const Range& r, bool keeps_axis) {
+Shape shape_of(const Shape& whole, const Range& r, bool keeps_axis) {
   const int axis = static_cast<int>(r.axis);
   return keeps_axis ? whole.with(axis, r.count) : whole.without(axis);
+}
+
+/// The range as a region of the whole, unless elements are left out between.
+std::optional<Region> region_of(const Shape& whole, const Range& r) {
+  if (r.step != 1 && r.count > 1) return std::nullopt;
+  const AxisView view(whole, static_cast<int>(r.axis));
+  return Region{r.begin * view.inner, view.outer, r.count * view.inner, view.extent * view.inner};
 }
 
 /// Calls f(whole, part, n) for every run of n elements at these offsets in both arrays.
@@ -47,7 +54,7 @@ class Take final : public Op {
 
   Type infer(const Signature& call) const override {
     const Type& x = call.input(0);
-    return {x.dtype, taken(x.shape, call.attributes.as<Range>(), keeps_axis_)};
+    return {x.dtype, shape_of(x.shape, call.attributes.as<Range>(), keeps_axis_)};
   }
   std::int64_t alias_offset(const Signature& call, const Type& y) const override {
     const auto r = call.attributes.as<Range>();
@@ -69,6 +76,9 @@ class Take final : public Op {
                        }
                      });
     });
+  }
+  std::optional<Region> taken(const Signature& call) const override {
+    return region_of(call.input(0).shape, call.attributes.as<Range>());
   }
   void derive(Derivation& d) const override;
   std::size_t attribute_bytes() const override { return sizeof(Range); }
@@ -92,6 +102,10 @@ class Place final : public Op {
   void run(const KernelCall& call) const override {
     if (call.output.dtype() == Dtype::float32) return place<float>(call);
     place<double>(call);
+  }
+  std::vector<Region> placed(const Signature& call) const override {
+    const auto region = region_of(infer(call).shape, call.attributes.as<Range>());
+    return region ? std::vector<Region>{*region} : std::vector<Region>{};
   }
   void derive(Derivation& d) const override;
   std::size_t attribute_bytes() const override { return sizeof(Range); }

@@ -38,6 +38,11 @@ class Sum final : public Op {
     add_up<double>(call);
   }
 
+  Rows row_rule(const Signature& call) const override {
+    const bool over_rows = (call.attributes.as<ReductionAttributes>().mask & 1) != 0;
+    return over_rows && call.input(0).shape.rank() > 0 ? Rows::summed : Rows::coupled;
+  }
+
   void derive(Derivation& d) const override {
     const Shape shape = d.input(0).shape();
     d.add(0,

@@ -1,37 +1,53 @@
-// Pass: operands of accumulate nodes write into the sum instead of into memory of their own.
+// Pass: operands of sums write into the sum instead of into memory of their own.
+#include <algorithm>
+
 #include <unroll/autograd/leaves.h>
-#include <unroll/autograd/schedule.h>
+#include <unroll/autograd/program.h>
 
 namespace unroll::passes {
 
-void accumulate(const TapeState& state, Schedule& schedule) {
-  auto& steps = schedule.steps;
-  const auto is_sum = [&](const Schedule::Step& step) {
-    return state.nodes[step.node].op == &accumulate_op();
-  };
-  // From the last sum on, so that a sum folded into another one hands its destination on.
-  for (std::size_t s = steps.size(); s-- > 0;) {
-    if (!is_sum(steps[s])) continue;
-    for (const std::uint32_t input : state.read_inputs_of(state.nodes[steps[s].node])) {
-      const std::uint32_t producer = state.step_of[input];
-      if (producer == TapeState::kNone) continue;
-      Schedule::Step& step = steps[producer];
-      const bool own_memory = step.owner == producer && !step.alias;
-      if (!own_memory || step.keep || step.uses != 1 ||
-          !state.nodes[step.node].op->traits().accumulates) {
+void accumulate(Program& program) {
+  program.count_uses();
+  // Per value: how many of its terms add themselves, and whether one of them has.
+  std::vector<bool> is_sum(program.values.size(), false), started(program.values.size(), false);
+  for (const std::uint32_t s : program.order) {
+    const Program::Step& sum = program.steps[s];
+    if (sum.op != &accumulate_op() || sum.kind != Program::Kind::op) continue;
+    is_sum[sum.output] = true;
+    for (const std::uint32_t input : program.inputs_of(sum)) {
+      Program::Value& value = program.values[input];
+      if (value.step == Program::kNone || value.owner != Program::kNone || value.keep ||
+          value.uses != 1) {
         continue;
       }
-      step.owner = steps[s].owner;
-      step.folded = true;
+      const Program::Step& step = program.steps[value.step];
+      if (step.kind == Program::Kind::op && step.op->traits().accumulates) value.owner = sum.output;
     }
   }
-  // Whichever runs first overwrites; contributions need not run in the order they are listed.
-  std::vector<bool> started(steps.size(), false);
-  for (Schedule::Step& step : steps) {
-    if (!step.folded && !is_sum(step)) continue;
-    step.accumulate = started[step.owner];
-    started[step.owner] = true;
+  // The sum that `value` writes into; sums may be terms of sums.
+  const auto destination = [&](std::uint32_t value) {
+    while (program.values[value].owner != Program::kNone && is_sum[program.values[value].owner]) {
+      value = program.values[value].owner;
+    }
+    return value;
+  };
+  // Whichever runs first overwrites; terms need not run in the order they are listed.
+  for (const std::uint32_t s : program.order) {
+    Program::Step& step = program.steps[s];
+    if (step.kind != Program::Kind::op) continue;
+    const std::uint32_t sum = destination(step.output);
+    if (!is_sum[sum]) continue;
+    step.accumulate = started[sum];
+    started[sum] = true;
+    if (!is_sum[step.output]) continue;
+    std::vector<std::uint32_t> rest;  // what does not add itself
+    for (const std::uint32_t input : program.inputs_of(step)) {
+      if (program.values[input].owner != step.output) rest.push_back(input);
+    }
+    step.removed = rest.empty();
+    program.set_inputs(step, rest);
   }
+  std::erase_if(program.order, [&](std::uint32_t s) { return program.steps[s].removed; });
 }
 
 }  // namespace unroll::passes

@@ -4,7 +4,7 @@
 #include <bit>
 
 #include <unroll/autograd/arena.h>
-#include <unroll/autograd/schedule.h>
+#include <unroll/autograd/program.h>
 
 namespace unroll::passes {
 
@@ -22,13 +22,17 @@ class Places {
       return place;
     }
     const auto place = static_cast<std::int64_t>(end_);
-    end_ += size_of_class(index);
+    end_ += size_of_class(index) + (bytes < kPage ? 0 : kSkew);
     return place;
   }
   void give_back(std::int64_t place, std::size_t bytes) { free_[class_of(bytes)].push_back(place); }
   std::size_t end() const { return end_; }
 
  private:
+  /// Arrays at equal distances from page starts compete for the same lines of the first-level
+  /// cache; a few lines between them keep a dozen operands of one step apart.
+  static constexpr std::size_t kPage = 4096, kSkew = 5 * kAlignment;
+
   static std::size_t lines(std::size_t bytes) { return aligned_size(bytes) / kAlignment; }
   /// Classes 0..3 hold 1..4 cache lines; above, a class is a power of two and its two top bits.
   static std::size_t class_of(std::size_t bytes) {
@@ -47,76 +51,96 @@ class Places {
   std::size_t end_ = 0;
 };
 
-/// The owner of a dying operand whose memory the elementwise step `s` may overwrite, or kNone.
-template <class Dies>
-std::uint32_t overwritable(const TapeState& state, const Schedule& schedule, std::uint32_t s,
-                           Dies dies) {
-  const auto& steps = schedule.steps;
-  const Node& node = state.nodes[steps[s].node];
-  if (!node.op->traits().elementwise || steps[s].owner != s) return TapeState::kNone;
-  const auto inputs = state.read_inputs_of(node);
-  for (const std::uint32_t candidate : inputs) {
-    if (state.step_of[candidate] == TapeState::kNone) continue;
-    const std::uint32_t owner = steps[state.step_of[candidate]].owner;
-    if (owner == s || !dies(owner)) continue;
-    // Every operand in that memory must be the whole of it: a broadcast part would be read again
-    // after it was overwritten.
-    const bool whole = std::ranges::all_of(inputs, [&](std::uint32_t input) {
-      const std::uint32_t producer = state.step_of[input];
-      return producer == TapeState::kNone || steps[producer].owner != owner ||
-             (state.nodes[input].type == node.type &&
-              state.nodes[steps[owner].node].type == node.type);
-    });
-    if (whole) return owner;
+class Planner {
+ public:
+  Planner(Program& program, bool reuse)
+      : program_(program), reuse_(reuse), live_(program.values.size(), false) {}
+
+  void run() {
+    find_last_uses();
+    const auto count = static_cast<std::uint32_t>(program_.order.size());
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const Program::Step& step = program_.steps[program_.order[i]];
+      for (const std::uint32_t output : program_.outputs_of(step)) {
+        const std::uint32_t owner = program_.home(output).owner;
+        if (!needs_place(owner) || program_.values[owner].place >= 0) continue;
+        take_place(owner, step, i);
+      }
+      for (const std::uint32_t input : program_.inputs_of(step)) release_if_dead(input, i);
+      for (const std::uint32_t output : program_.outputs_of(step)) release_if_dead(output, i);
+    }
+    program_.work_bytes = places_.end();
   }
-  return TapeState::kNone;
-}
+
+ private:
+  Program::Value& value(std::uint32_t v) { return program_.values[v]; }
+  /// Computed in this run, and gone after it.
+  bool needs_place(std::uint32_t owner) const {
+    return !program_.values[owner].keep && program_.values[owner].step != Program::kNone;
+  }
+
+  void find_last_uses() {
+    const auto count = static_cast<std::uint32_t>(program_.order.size());
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const Program::Step& step = program_.steps[program_.order[i]];
+      for (const std::uint32_t input : program_.inputs_of(step)) {
+        value(program_.home(input).owner).last_use = i;
+      }
+      for (const std::uint32_t output : program_.outputs_of(step)) {
+        value(program_.home(output).owner).last_use = i;
+      }
+    }
+  }
+
+  bool dies_at(std::uint32_t owner, std::uint32_t i) const {
+    return reuse_ && live_[owner] && program_.values[owner].last_use == i;
+  }
+
+  void take_place(std::uint32_t owner, const Program::Step& step, std::uint32_t i) {
+    const std::uint32_t victim = owner == step.output ? overwritable(step, i) : Program::kNone;
+    if (victim != Program::kNone) {
+      value(owner).place = value(victim).place;
+      live_[victim] = false;
+    } else {
+      value(owner).place = places_.take(value(owner).type->bytes());
+    }
+    live_[owner] = true;
+  }
+
+  void release_if_dead(std::uint32_t v, std::uint32_t i) {
+    const std::uint32_t owner = program_.home(v).owner;
+    if (!dies_at(owner, i)) return;
+    places_.give_back(value(owner).place, value(owner).type->bytes());
+    live_[owner] = false;
+  }
+
+  /// The owner of a dying operand whose memory the elementwise `step` may overwrite, or kNone.
+  std::uint32_t overwritable(const Program::Step& step, std::uint32_t i) const {
+    if (step.kind != Program::Kind::op || !step.op->traits().elementwise) return Program::kNone;
+    const Type& type = *program_.values[step.output].type;
+    for (const std::uint32_t candidate : program_.inputs_of(step)) {
+      const std::uint32_t owner = program_.home(candidate).owner;
+      if (owner == step.output || !dies_at(owner, i)) continue;
+      // Every operand in that memory must be the whole of it: a broadcast part would be read again
+      // after it was overwritten.
+      const bool whole =
+          std::ranges::all_of(program_.inputs_of(step), [&](std::uint32_t input) {
+            return program_.home(input).owner != owner ||
+                   (*program_.values[input].type == type && *program_.values[owner].type == type);
+          });
+      if (whole) return owner;
+    }
+    return Program::kNone;
+  }
+
+  Program& program_;
+  bool reuse_;
+  Places places_;
+  std::vector<bool> live_;
+};
 
 }  // namespace
 
-void plan_memory(const TapeState& state, Schedule& schedule, bool reuse) {
-  auto& steps = schedule.steps;
-  const auto type_of = [&](std::uint32_t s) -> const Type& {
-    return state.nodes[steps[s].node].type;
-  };
-  for (std::uint32_t s = 0; s < steps.size(); ++s) {
-    steps[steps[s].owner].last_use = std::max(steps[steps[s].owner].last_use, s);
-    for (const std::uint32_t input : state.read_inputs_of(state.nodes[steps[s].node])) {
-      const std::uint32_t producer = state.step_of[input];
-      if (producer != TapeState::kNone) steps[steps[producer].owner].last_use = s;
-    }
-  }
-
-  Places places;
-  std::vector<bool> live(steps.size(), false);
-  const auto dies_at = [&](std::uint32_t owner, std::uint32_t s) {
-    return reuse && live[owner] && steps[owner].last_use == s && !steps[owner].keep;
-  };
-  for (std::uint32_t s = 0; s < steps.size(); ++s) {
-    const std::uint32_t owner = steps[s].owner;
-    if (steps[s].alias) {
-      if (owner == s) continue;  // of a value outside this run
-    } else if (!steps[owner].keep && steps[owner].place < 0) {
-      const std::uint32_t victim = overwritable(
-          state, schedule, s, [&](std::uint32_t candidate) { return dies_at(candidate, s); });
-      if (victim != TapeState::kNone) {
-        steps[owner].place = steps[victim].place;
-        live[victim] = false;
-      } else {
-        steps[owner].place = places.take(type_of(owner).bytes());
-      }
-      live[owner] = true;
-    }
-    for (const std::uint32_t input : state.read_inputs_of(state.nodes[steps[s].node])) {
-      const std::uint32_t producer = state.step_of[input];
-      if (producer == TapeState::kNone) continue;
-      const std::uint32_t victim = steps[producer].owner;
-      if (victim == owner || !dies_at(victim, s)) continue;
-      places.give_back(steps[victim].place, type_of(victim).bytes());
-      live[victim] = false;
-    }
-  }
-  schedule.work_bytes = places.end();
-}
+void plan_memory(Program& program, bool reuse) { Planner(program, reuse).run(); }
 
 }  // namespace unroll::passes

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include <unroll/ops/formula.h>
-#include <unroll/ops/kernels/simd.h>
+#include <unroll/ops/kernels/tile.h>
 
 namespace unroll {
 
@@ -13,34 +13,6 @@ namespace {
 
 constexpr std::int64_t kTile = 256;
 constexpr std::size_t kMaxArguments = 12;
-
-/// The same program in float by vector kernels, in double by the definition of each primitive.
-void run_primitive(Code code, const float* a, const float* b, const float* c, float* out,
-                   std::int64_t n) {
-  simd().primitives[static_cast<std::size_t>(code)](a, b, c, out, n);
-}
-void run_primitive(Code code, const double* a, const double* b, const double* c, double* out,
-                   std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    out[i] = evaluate(code, a[i], b != nullptr ? b[i] : 0, c != nullptr ? c[i] : 0);
-  }
-}
-
-template <class T>
-void read_as(const void* data, Dtype dtype, std::int64_t first, std::int64_t n, T* out) {
-  with_element(dtype, [&]<class From>(From*) {
-    const auto* in = static_cast<const From*>(data) + first;
-    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(in[i]);
-  });
-}
-
-template <class T>
-void write_as(const T* in, void* data, Dtype dtype, std::int64_t first, std::int64_t n) {
-  with_element(dtype, [&]<class To>(To*) {
-    auto* out = static_cast<To*>(data) + first;
-    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<To>(in[i]);
-  });
-}
 
 /// The output's axes with as many merged as all operands allow, and each operand's stride along
 /// them: the innermost stride is 1 or 0, so that a row is a plain array or one number.
@@ -140,12 +112,12 @@ class Runner {
                                                 static_cast<int>(formula_.instructions.size()) - 1);
     for (std::size_t k = 0; k < formula_.instructions.size(); ++k) {
       const Formula::Instruction& step = formula_.instructions[k];
-      const bool is_unary = step.code < Code::add, is_ternary = step.code == Code::where;
+      const int count = operand_count(step.code);
       const bool to_destination =
           direct && formula_.result == last && k + 1 == formula_.instructions.size();
       run_primitive(
-          step.code, operand(step.operands[0]), is_unary ? nullptr : operand(step.operands[1]),
-          is_ternary ? operand(step.operands[2]) : nullptr,
+          step.code, operand(step.operands[0]), count > 1 ? operand(step.operands[1]) : nullptr,
+          count > 2 ? operand(step.operands[2]) : nullptr,
           to_destination ? destination : registers_[static_cast<std::size_t>(step.target)], n);
       if (to_destination) return;
     }

@@ -5,7 +5,7 @@
 
 #include <xsimd/xsimd.hpp>
 
-#include <unroll/ops/formula_codes.h>
+#include <unroll/autograd/formula_codes.h>
 
 namespace unroll::UNROLL_ISA {
 

@@ -48,9 +48,6 @@ struct NoInitialState {
   Variable step(const Variable&, const Variable& h) const { return h; }
 };
 static_assert(nn::RecurrentCell<MinimalGatedCell> && nn::RecurrentCell<CountingCell>);
-static_assert(!nn::ProjectingCell<MinimalGatedCell>);
-static_assert(nn::ProjectingCell<nn::RNNCell> && nn::ProjectingCell<nn::LSTMCell> &&
-              nn::ProjectingCell<nn::GRUCell>);
 static_assert(nn::RecurrentCell<nn::StackedCell<nn::LSTMCell>>);
 static_assert(nn::HasState<NoStep> && !nn::HasStep<NoStep> && !nn::RecurrentCell<NoStep>);
 static_assert(!nn::HasInitialState<NoInitialState>);

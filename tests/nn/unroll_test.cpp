@@ -187,22 +187,6 @@ TEST_CASE("unroll_steps gives the same outputs as a list", "[nn]") {
             .identical(nn::unroll(cell, x, {.lengths = kLengths}).outputs.value()));
 }
 
-TEST_CASE("Splitting the step into projection and rest changes nothing", "[nn]") {
-  struct Whole {
-    nn::GRUCell cell;
-    Variable initial_state(const Variable& like, std::int64_t batch) const {
-      return cell.initial_state(like, batch);
-    }
-    Variable step(const Variable& x, const Variable& h) const { return cell.step(x, h); }
-  };
-  static_assert(!nn::ProjectingCell<Whole>);
-  nn::ParameterSet parameters(4);
-  const nn::GRUCell cell(parameters.scope(), kIn, kHidden);
-  Tape tape;
-  const Variable x = tape.input(with_pads(3));
-  check_near(nn::unroll(Whole{cell}, x).outputs.value(), nn::unroll(cell, x).outputs.value());
-}
-
 TEST_CASE("Of no steps or no sequences, the state passes through", "[nn]") {
   nn::ParameterSet parameters(4);
   const nn::LSTM layer(parameters.scope(), kIn, kHidden, {.layers = 2, .bidirectional = true});

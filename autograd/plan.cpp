@@ -1,0 +1,167 @@
+// From a Program to the flat list that is run.
+#include <unroll/autograd/plan.h>
+
+#include <algorithm>
+
+#include <unroll/autograd/arena.h>
+
+namespace unroll {
+
+namespace {
+
+void apply_passes(Program& program, const Passes& use) {
+  if (use.batch || use.fuse || use.place) passes::assemble(program);
+  if (use.batch) passes::batch(program);
+  if (use.fuse) passes::fuse(program);
+  if (use.place) passes::place(program);
+  if (use.accumulate) passes::accumulate(program);
+  if (use.pack) passes::pack(program);
+}
+
+class Compiler {
+ public:
+  Compiler(Program program, std::uint32_t end) : program_(std::move(program)), end_(end) {}
+
+  Plan compile() {
+    plan_.work_bytes = program_.work_bytes;
+    place_kept();
+    plan_.types = program_.types;
+    for (const std::uint32_t s : program_.order) add(program_.steps[s]);
+    plan_.attributes = std::move(program_.attributes);
+    for (std::uint32_t v = 0; v < program_.values.size(); ++v) publish(v);
+    for (const std::uint32_t root : program_.roots) plan_.roots.push_back(operand(root));
+    return std::move(plan_);
+  }
+
+ private:
+  void place_kept() {
+    std::size_t bytes = 0;
+    for (Program::Value& value : program_.values) {
+      if (!value.keep || value.owner != Program::kNone || value.step == Program::kNone) continue;
+      value.place = static_cast<std::int64_t>(bytes);
+      bytes += aligned_size(value.type->bytes());
+    }
+    plan_.kept_bytes = bytes;
+  }
+
+  Plan::Operand operand(std::uint32_t v) const {
+    const auto home = program_.home(v);
+    const Program::Value& owner = program_.values[home.owner];
+    Address at;
+    at.offset = home.offset;
+    if (owner.step == Program::kNone) {
+      at.node = owner.node;
+    } else {
+      at.kept = owner.keep;
+      at.offset += owner.place;
+    }
+    return {at, program_.values[v].type};
+  }
+
+  void publish(std::uint32_t v) {
+    const Program::Value& value = program_.values[v];
+    if (value.node == Program::kNone || value.node >= end_) return;
+    const auto home = program_.home(v);
+    const Program::Value& owner = program_.values[home.owner];
+    if (home.owner == v && owner.step == Program::kNone) return;  // was there before
+    if (value.keep || (home.owner != v && value.stride == 0 &&
+                       (owner.keep || owner.step == Program::kNone) && is_written(v))) {
+      plan_.published.push_back({value.node, operand(v).at});
+    }
+  }
+
+  /// An alias for its own sake, not the place where a part of something else was computed.
+  bool is_written(std::uint32_t v) const { return program_.values[v].step == Program::kNone; }
+
+  void add(const Program::Step& step) {
+    Plan::Step result;
+    result.op = step.op;
+    result.kind = step.kind;
+    result.first_operand = static_cast<std::uint32_t>(plan_.operands.size());
+    result.input_count = step.input_count;
+    result.attributes = step.attributes;
+    result.accumulate = step.accumulate;
+    result.where = step.where;
+    for (const std::uint32_t input : program_.inputs_of(step)) {
+      plan_.operands.push_back(operand(input));
+    }
+    const auto outputs = program_.outputs_of(step);
+    result.output_count = static_cast<std::uint32_t>(outputs.size());
+    for (const std::uint32_t output : outputs) plan_.operands.push_back(operand(output));
+    if (step.kind == Program::Kind::fused) {
+      result.extra = static_cast<std::uint32_t>(plan_.fused.size());
+      plan_.fused.push_back(laid_out(step));
+    } else if (step.kind == Program::Kind::assemble) {
+      result.extra = static_cast<std::uint32_t>(plan_.assemblies.size());
+      plan_.assemblies.push_back(assembly(step));
+    } else if (step.op->data_bytes() > 0) {
+      const std::uint32_t node = program_.values[step.output].node;
+      if (node != Program::kNone && node < end_) result.data_node = node;
+    }
+    plan_.steps.push_back(result);
+  }
+
+  /// The formula with the layouts that the passes gave its operands; one long row if it can be.
+  FusedFormula laid_out(const Program::Step& step) const {
+    FusedFormula formula = program_.fused[step.output].formula;
+    const auto adjust = [&](FusedFormula::Layout& layout, std::uint32_t v) {
+      const std::int64_t stride = program_.values[v].stride;
+      if (stride != 0 && layout.row_stride != 0) layout.row_stride = stride;
+    };
+    bool is_dense = true;
+    const auto check = [&](const FusedFormula::Layout& layout) {
+      const bool one_number = layout.row_stride == 0 && layout.column_stride == 0;
+      const bool dense = layout.column_stride == 1 && layout.row_stride == formula.columns;
+      is_dense = is_dense && (one_number || dense);
+    };
+    for (std::size_t i = 0; i < formula.inputs.size(); ++i) {
+      adjust(formula.inputs[i], program_.inputs_of(step)[i]);
+      check(formula.inputs[i]);
+    }
+    for (std::size_t i = 0; i < formula.results.size(); ++i) {
+      adjust(formula.results[i], program_.outputs_of(step)[i]);
+      check(formula.results[i]);
+    }
+    if (is_dense) {
+      formula.columns *= formula.rows;
+      formula.rows = 1;
+    }
+    return formula;
+  }
+
+  Plan::Assembly assembly(const Program::Step& step) const {
+    Plan::Assembly result;
+    const std::int64_t size = program_.values[step.output].type->shape.size();
+    std::int64_t column = 0;
+    const auto regions = program_.regions_of(step);
+    const std::int64_t rows = regions[0].rows, stride = rows == 0 ? 0 : size / rows;
+    for (std::size_t i = 0; i < step.input_count; ++i) {
+      const Region& region = regions[i];
+      if (region.offset > column) {
+        result.gaps.push_back({column, rows, region.offset - column, stride});
+      }
+      column = region.offset + region.columns;
+      const Program::Value& value = program_.values[program_.inputs_of(step)[i]];
+      const bool in_place = value.step != Program::kNone && value.owner == step.output;
+      if (!in_place) result.copies.push_back({static_cast<std::uint32_t>(i), region});
+    }
+    if (column < stride) result.gaps.push_back({column, rows, stride - column, stride});
+    return result;
+  }
+
+  Program program_;
+  std::uint32_t end_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan make_plan(TapeState& state, std::span<const std::uint32_t> roots, Keep keep,
+               std::uint32_t end) {
+  Program program = make_program(state, roots, keep);
+  if (keep == Keep::roots) apply_passes(program, state.options.passes);
+  passes::plan_memory(program, state.options.passes.reuse);
+  return Compiler(std::move(program), end).compile();
+}
+
+}  // namespace unroll

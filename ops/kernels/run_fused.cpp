@@ -1,0 +1,134 @@
+// Runs fused formulas tile by tile: the values of a tile that only the formula needs stay in the
+// first-level cache.
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <new>
+
+#include <unroll/autograd/formula.h>
+#include <unroll/ops/kernels/tile.h>
+
+namespace unroll {
+
+namespace {
+
+/// Memory of a thread that only grows: tiles of the formula that runs now.
+std::byte* tile_memory(std::size_t bytes) {
+  struct Free {
+    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{64}); }
+  };
+  thread_local std::unique_ptr<std::byte, Free> memory;
+  thread_local std::size_t size = 0;
+  if (size < bytes) {
+    memory.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})));
+    size = bytes;
+  }
+  return memory.get();
+}
+
+template <class T>
+class TileRunner {
+ public:
+  TileRunner(const FusedFormula& formula, std::span<const void* const> inputs,
+             std::span<void* const> results)
+      : f_(formula), inputs_(inputs), results_(results) {
+    const std::size_t places =
+        inputs.size() + formula.constants.size() + results.size() + formula.registers;
+    // All tiles together in about half of a first-level cache.
+    tile_ = 256;
+    while (tile_ > 64 && static_cast<std::size_t>(tile_) * sizeof(T) * places > (24u << 10)) {
+      tile_ /= 2;
+    }
+    tile_ = std::min<std::int64_t>(tile_, (formula.columns + 15) / 16 * 16);
+    const std::size_t tile_bytes = static_cast<std::size_t>(tile_) * sizeof(T);
+    const std::size_t table_bytes = (places * sizeof(T*) + 63) / 64 * 64;
+    std::byte* const memory = tile_memory(table_bytes + places * tile_bytes);
+    table_ = reinterpret_cast<T**>(memory);
+    for (std::size_t k = 0; k < places; ++k) {
+      table_[k] = reinterpret_cast<T*>(memory + table_bytes + k * tile_bytes);
+    }
+    own_ = table_[0];
+    for (std::size_t k = 0; k < formula.constants.size(); ++k) {
+      std::fill_n(table_[inputs.size() + k], tile_, static_cast<T>(formula.constants[k]));
+    }
+  }
+
+  void run() {
+    for (std::int64_t row = 0; row < f_.rows; ++row) {
+      for (std::size_t i = 0; i < inputs_.size(); ++i) {  // one number for the whole row
+        const auto& in = f_.inputs[i];
+        if (in.column_stride != 0 || (row > 0 && in.row_stride == 0)) continue;
+        T number = 0;
+        read_as(inputs_[i], in.dtype, row * in.row_stride, 1, &number);
+        std::fill_n(own(i), std::min(tile_, f_.columns), number);
+      }
+      for (std::int64_t column = 0; column < f_.columns; column += tile_) {
+        run_tile(row, column, std::min(tile_, f_.columns - column));
+      }
+    }
+  }
+
+ private:
+  static constexpr Dtype kDtype = dtype_of<T>();
+  T* own(std::size_t place) const { return own_ + static_cast<std::int64_t>(place) * tile_; }
+
+  void run_tile(std::int64_t row, std::int64_t column, std::int64_t n) {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) {
+      const auto& in = f_.inputs[i];
+      if (in.column_stride == 0) continue;
+      const std::int64_t at = row * in.row_stride + column;
+      if (in.dtype == kDtype) {
+        table_[i] = const_cast<T*>(static_cast<const T*>(inputs_[i])) + at;
+        prefetch_after(table_[i], in, row, column, n);
+      } else {
+        read_as(inputs_[i], in.dtype, at, n, table_[i]);
+      }
+    }
+    const std::size_t first_result = inputs_.size() + f_.constants.size();
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      const auto& out = f_.results[i];
+      if (out.dtype == kDtype) {
+        table_[first_result + i] = static_cast<T*>(results_[i]) + row * out.row_stride + column;
+      }
+    }
+    for (const FusedFormula::Instruction& k : f_.instructions) {
+      run_primitive(k.code, table_[k.operands[0]], table_[k.operands[1]], table_[k.operands[2]],
+                    table_[k.target], n);
+    }
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      const auto& out = f_.results[i];
+      if (out.dtype == kDtype) continue;
+      write_as(table_[first_result + i], results_[i], out.dtype, row * out.row_stride + column, n);
+    }
+  }
+
+  /// What was computed long ago comes from far away: asks for the tile after this one.
+  void prefetch_after(const T* tile, const FusedFormula::Layout& in, std::int64_t row,
+                      std::int64_t column, std::int64_t n) const {
+    constexpr std::int64_t kLine = 64 / sizeof(T);
+    const bool in_row = column + n < f_.columns;
+    if (!in_row && row + 1 == f_.rows) return;
+    const T* const next = in_row ? tile + n : tile - column + in.row_stride;
+    for (std::int64_t i = 0; i < n; i += kLine) __builtin_prefetch(next + i);
+  }
+
+  const FusedFormula& f_;
+  std::span<const void* const> inputs_;
+  std::span<void* const> results_;
+  std::int64_t tile_;
+  T** table_;
+  T* own_;
+};
+
+}  // namespace
+
+void run_fused(const FusedFormula& formula, std::span<const void* const> inputs,
+               std::span<void* const> results) {
+  if (formula.dtype == Dtype::float32) {
+    TileRunner<float>(formula, inputs, results).run();
+  } else {
+    TileRunner<double>(formula, inputs, results).run();
+  }
+}
+
+}  // namespace unroll
