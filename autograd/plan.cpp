@@ -9,9 +9,11 @@ namespace unroll {
 
 namespace {
 
-void apply_passes(Program& program, const Passes& use) {
+void apply_passes(Program& program, const TapeOptions& options) {
+  const Passes& use = options.passes;
   if (use.batch || use.fuse || use.place) passes::assemble(program);
   if (use.batch) passes::batch(program);
+  if (options.memory_budget > 0) passes::rematerialise(program, options.memory_budget);
   if (use.fuse) passes::fuse(program);
   if (use.place) passes::place(program);
   if (use.accumulate) passes::accumulate(program);
@@ -94,9 +96,8 @@ class Compiler {
     } else if (step.kind == Program::Kind::assemble) {
       result.extra = static_cast<std::uint32_t>(plan_.assemblies.size());
       plan_.assemblies.push_back(assembly(step));
-    } else if (step.op->data_bytes() > 0) {
-      const std::uint32_t node = program_.values[step.output].node;
-      if (node != Program::kNone && node < end_) result.data_node = node;
+    } else if (step.data_node != Program::kNone && step.data_node < end_) {
+      result.data_node = step.data_node;
     }
     plan_.steps.push_back(result);
   }
@@ -159,7 +160,7 @@ class Compiler {
 Plan make_plan(TapeState& state, std::span<const std::uint32_t> roots, Keep keep,
                std::uint32_t end) {
   Program program = make_program(state, roots, keep);
-  if (keep == Keep::roots) apply_passes(program, state.options.passes);
+  if (keep == Keep::roots) apply_passes(program, state.options);
   passes::plan_memory(program, state.options.passes.reuse);
   return Compiler(std::move(program), end).compile();
 }

@@ -66,12 +66,14 @@ class Lowering {
     const std::uint32_t value = value_of(index);
     const Signature call = signature_of(state_, node, types_);
     if (const std::int64_t offset = node.op->alias_offset(call, node.type); offset >= 0) {
-      program_.make_alias(value, operands_[0], offset);
+      const auto base = program_.home(operands_[0]);  // at once, so that chains stay short
+      program_.make_alias(value, base.owner, base.offset + offset);
       return;
     }
     Program::Step like;
     like.attributes = static_cast<std::uint32_t>(program_.attributes.size());
     like.where = node.where;
+    if (node.op->data_bytes() > 0) like.data_node = index;
     const std::byte* const bytes = state_.attributes.data() + node.attributes;
     program_.attributes.insert(program_.attributes.end(), bytes,
                                bytes + node.op->attribute_bytes());
@@ -119,6 +121,7 @@ std::uint32_t Program::add_step(Kind kind, const Op* op,
   step.op = op;
   step.attributes = like.attributes;
   step.where = like.where;
+  step.data_node = like.data_node;
   step.output = output;
   set_inputs(step, step_inputs);
   const auto index = static_cast<std::uint32_t>(steps.size());

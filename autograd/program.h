@@ -42,7 +42,8 @@ struct Program {
     Kind kind = Kind::op;
     const Op* op = nullptr;  ///< also of an assemble step, for messages
     std::uint32_t first_input = 0, input_count = 0;
-    std::uint32_t attributes = 0;   ///< position in `attributes`
+    std::uint32_t attributes = 0;     ///< position in `attributes`
+    std::uint32_t data_node = kNone;  ///< node whose attributes are data, see Op::data_bytes
     std::uint32_t output = 0;       ///< value; of a fused step: position in `fused`
     bool accumulate = false;        ///< add to the output
     bool removed = false;           ///< another step does its work
@@ -129,6 +130,10 @@ void assemble(Program& program);
 /// inner extent, products of independent rows with one matrix become one product. Input products
 /// leave the time loop, weight gradients are computed for many steps at once.
 void batch(Program& program);
+
+/// Keeps at most about `budget` bytes of the forward pass for the backward pass and computes the
+/// rest again. The first root is the result of the forward pass.
+void rematerialise(Program& program, std::size_t budget);
 
 /// Connected pointwise steps of one shape become one step that runs tile by tile; what nobody else
 /// reads is never written. Slices are read, and gradients of slices written, where they lie.

@@ -31,6 +31,10 @@ struct Passes {
 struct TapeOptions {
   bool eager = false;      ///< compute each node as it is recorded: for debugging
   bool training = true;    ///< dropout and its kin are active
+  /// If not 0: of the values of the forward pass, `gradients(loss, parameters)` keeps about so many
+  /// bytes for the backward pass and computes the others again. The time grows by at most about one
+  /// forward pass. Results do not change.
+  std::size_t memory_budget = 0;
   std::uint64_t seed = 0;  ///< of everything random that is recorded on the tape
   Passes passes{};
 };
