@@ -89,7 +89,7 @@ class WorkMemory {
   std::byte* at_least(std::size_t bytes) {
     if (block_.bytes() < bytes) {
       block_ = AlignedBlock();
-      block_ = AlignedBlock(bytes + bytes / 4);
+      block_ = AlignedBlock(bytes + bytes / 16);
     }
     return block_.data();
   }

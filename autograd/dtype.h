@@ -9,7 +9,7 @@
 namespace unroll {
 
 /// float32 is computed in, float64 is the oracle, int32 holds indices, bool_ holds masks.
-enum class Dtype : std::uint8_t { float32, float64, int32, bool_ };
+enum class Dtype : std::int64_t { float32, float64, int32, bool_ };
 
 /// Bytes per element.
 constexpr std::size_t size_of(Dtype dtype) {

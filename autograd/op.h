@@ -32,7 +32,8 @@ struct Type {
 std::string to_string(const Type& type);
 
 /// The plain constants of one recorded op (axes, flags, rates), as bytes on the tape.
-/// They are copied bytewise, hence trivially copyable structs only.
+/// They are copied bytewise, hence trivially copyable structs only; and compared bytewise, hence
+/// structs without padding.
 class Attributes {
  public:
   Attributes() = default;
@@ -123,6 +124,7 @@ class Op {
     bool elementwise = false;  ///< output element i depends on element i of equal-shaped inputs
     bool accumulates = false;  ///< the kernel honours KernelCall::accumulate
     bool internal = false;     ///< a derivative or engine node, never recorded by a user directly
+    bool broadcasts = false;   ///< the result is operand 0 by NumPy's rule of broadcasting
     bool row_sparse = false;   ///< inputs (ids, rows): zeros with rows[k] added to row ids[k]
   };
 

@@ -14,7 +14,10 @@ void apply_passes(Program& program, const TapeOptions& options) {
   if (use.batch || use.fuse || use.place) passes::assemble(program);
   if (use.batch) passes::batch(program);
   if (options.memory_budget > 0) passes::rematerialise(program, options.memory_budget);
-  if (use.fuse) passes::fuse(program);
+  if (use.fuse) {
+    passes::view(program);
+    passes::fuse(program);
+  }
   if (use.place) passes::place(program);
   if (use.accumulate) passes::accumulate(program);
   if (use.pack) passes::pack(program);
@@ -143,7 +146,10 @@ class Compiler {
       }
       column = region.offset + region.columns;
       const Program::Value& value = program_.values[program_.inputs_of(step)[i]];
-      const bool in_place = value.step != Program::kNone && value.owner == step.output;
+      // Once: the same value may be a part twice.
+      const bool in_place =
+          value.step != Program::kNone && value.owner == step.output &&
+          value.offset == region.offset * static_cast<std::int64_t>(size_of(value.type->dtype));
       if (!in_place) result.copies.push_back({static_cast<std::uint32_t>(i), region});
     }
     if (column < stride) result.gaps.push_back({column, rows, stride - column, stride});

@@ -135,8 +135,12 @@ void batch(Program& program);
 /// rest again. The first root is the result of the forward pass.
 void rematerialise(Program& program, std::size_t budget);
 
+/// Pointwise steps read slices where they lie, and broadcast operands as what they were broadcast
+/// from. Only fused steps can do that.
+void view(Program& program);
+
 /// Connected pointwise steps of one shape become one step that runs tile by tile; what nobody else
-/// reads is never written. Slices are read, and gradients of slices written, where they lie.
+/// reads is never written.
 void fuse(Program& program);
 
 /// The parts of assembled values are written where they belong.

@@ -37,10 +37,10 @@ Shape::Shape(std::span<const std::int64_t> extents) {
     nonzero_product *= extent;
   }
   std::copy(extents.begin(), extents.end(), extents_.begin());
-  rank_ = static_cast<int>(extents.size());
+  rank_ = std::ssize(extents);
 }
 
-std::int64_t Shape::size() const { return product(0, rank_); }
+std::int64_t Shape::size() const { return product(0, rank()); }
 
 std::int64_t Shape::product(int first, int last) const {
   std::int64_t result = 1;
@@ -49,10 +49,10 @@ std::int64_t Shape::product(int first, int last) const {
 }
 
 int Shape::normalized_axis(int axis) const {
-  const int result = axis < 0 ? axis + rank_ : axis;
-  if (result < 0 || result >= rank_) {
+  const int result = axis < 0 ? axis + rank() : axis;
+  if (result < 0 || result >= rank()) {
     throw ShapeError(fmt::format("axis {} does not exist in shape {} of rank {}", axis,
-                                 to_string(*this), rank_));
+                                 to_string(*this), rank()));
   }
   return result;
 }

@@ -20,7 +20,7 @@ class Shape {
   Shape(std::initializer_list<std::int64_t> extents);
   explicit Shape(std::span<const std::int64_t> extents);
 
-  int rank() const { return rank_; }
+  int rank() const { return static_cast<int>(rank_); }
   /// The number of elements (1 for a scalar).
   std::int64_t size() const;
   /// Extent of `axis`, 0 <= axis < rank(); unchecked.
@@ -46,7 +46,7 @@ class Shape {
 
  private:
   std::array<std::int64_t, kMaxRank> extents_{};
-  int rank_ = 0;
+  std::int64_t rank_ = 0;  ///< as wide as the extents: no padding, see Attributes
 };
 
 /// "[16, 256]"; a scalar is "[]".

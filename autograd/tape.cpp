@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -94,15 +95,15 @@ std::uint32_t leaf(TapeState& state, const Op& op, const Type& type, void* value
 
 std::uint32_t parameter_node(TapeState& state, const Parameter& parameter, const Location& where) {
   if (!parameter.defined()) throw StateError("the parameter is empty; create it in a Scope");
-  const auto [entry, is_new] = state.node_of_parameter.try_emplace(
-      &parameter.value(), static_cast<std::uint32_t>(state.nodes.size()));
-  if (is_new) {
-    const Tensor& value = parameter.value();
-    leaf(state, parameter_op(), {value.dtype(), value.shape()}, const_cast<void*>(value.raw()),
-         where);
-    state.parameters.push_back({parameter, entry->second, parameter.version()});
+  if (const std::uint32_t slot = state.parameter_slot(parameter); slot != 0) {
+    return state.parameters[slot - 1].node;
   }
-  return entry->second;
+  const Tensor& value = parameter.value();
+  const std::uint32_t node = leaf(state, parameter_op(), {value.dtype(), value.shape()},
+                                  const_cast<void*>(value.raw()), where);
+  state.parameters.push_back({parameter, node, parameter.version()});
+  state.parameter_slot(parameter) = static_cast<std::uint32_t>(state.parameters.size());
+  return node;
 }
 
 std::uint32_t constant_node(TapeState& state, double number, const Type& type,
@@ -312,7 +313,7 @@ void TapeState::clear() {
   value_of.clear();
   leaves.clear();
   parameters.clear();
-  node_of_parameter.clear();
+  std::ranges::fill(parameter_slots, 0u);
   kept.release();
   structure = 0;
   random_counter = 0;
@@ -326,10 +327,26 @@ void TapeState::roll_back(const Mark& mark) {
   attributes.resize(mark.attributes);
   leaves.resize(mark.leaves);
   structure = mark.structure;
-  while (parameters.size() > mark.parameters) {
-    node_of_parameter.erase(&parameters.back().parameter.value());
-    parameters.pop_back();
+  if (parameters.size() == mark.parameters) return;
+  parameters.erase(parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
+                   parameters.end());
+  parameter_slots.clear();  // filled again when they are looked at
+}
+
+std::uint32_t& TapeState::parameter_slot(const Parameter& wanted) {
+  const auto find = [&](const Parameter& parameter) -> std::uint32_t& {
+    const void* const value = &parameter.value();
+    std::size_t at = hash_with(0, reinterpret_cast<std::uintptr_t>(value));
+    for (;; ++at) {
+      std::uint32_t& slot = parameter_slots[at & (parameter_slots.size() - 1)];
+      if (slot == 0 || &parameters[slot - 1].parameter.value() == value) return slot;
+    }
+  };
+  if (parameter_slots.size() < 2 * parameters.size() + 2) {
+    parameter_slots.assign(std::bit_ceil(4 * parameters.size() + 16), 0);
+    for (std::uint32_t i = 0; i < parameters.size(); ++i) find(parameters[i].parameter) = i + 1;
   }
+  return find(wanted);
 }
 
 Signature signature_of(const TapeState& state, const Node& node,

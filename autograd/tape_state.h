@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include <unroll/autograd/arena.h>
@@ -47,7 +46,8 @@ struct TapeState {
     std::uint64_t version;
   };
   std::vector<ParameterUse> parameters;
-  std::unordered_map<const void*, std::uint32_t> node_of_parameter;  ///< by address of its value
+  /// Open addressing: positions in `parameters` plus one, by the address of the value; 0 is free.
+  std::vector<std::uint32_t> parameter_slots;
 
   Arena kept;       ///< values that stay until reset
   WorkMemory work;  ///< values that live within one run
@@ -71,6 +71,8 @@ struct TapeState {
   Attributes attributes_of(const Node& node) const {
     return Attributes(attributes.data() + node.attributes);
   }
+  /// The slot of a parameter: that which holds it, or a free one.
+  std::uint32_t& parameter_slot(const Parameter& parameter);
   /// Forgets the nodes, keeps capacity.
   void clear();
 

@@ -27,10 +27,11 @@ struct GRUCell {
 
   /// x [B, in], h [B, hidden] -> [B, hidden]
   Variable step(const Variable& x, const Variable& h) const {
-    const auto x_gates = split(weights.from_input(x), 3, -1), h_gates = split(weights.from_hidden(h), 3, -1);
-    const Variable reset = sigmoid(x_gates[0] + h_gates[0]);
-    const Variable keep = sigmoid(x_gates[1] + h_gates[1]);
-    const Variable candidate = tanh(x_gates[2] + reset * h_gates[2]);
+    const Variable of_x = weights.from_input(x), of_h = weights.from_hidden(h);
+    const auto gate = [&](const Variable& gates, std::int64_t k) { return weights.gate(gates, k); };
+    const Variable reset = sigmoid(gate(of_x, 0) + gate(of_h, 0));
+    const Variable keep = sigmoid(gate(of_x, 1) + gate(of_h, 1));
+    const Variable candidate = tanh(gate(of_x, 2) + reset * gate(of_h, 2));
     return candidate + keep * (h - candidate);
   }
 };

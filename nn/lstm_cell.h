@@ -34,9 +34,9 @@ struct LSTMCell {
 
   /// x [B, in], h and c [B, hidden]
   State step(const Variable& x, const State& state) const {
-    const auto gates = split(weights.from_input(x) + weights.from_hidden(state.h), 4, -1);
-    const Variable i = sigmoid(gates[0]), f = sigmoid(gates[1]);
-    const Variable g = tanh(gates[2]), o = sigmoid(gates[3]);
+    const Variable gates = weights.from_input(x) + weights.from_hidden(state.h);
+    const Variable i = sigmoid(weights.gate(gates, 0)), f = sigmoid(weights.gate(gates, 1));
+    const Variable g = tanh(weights.gate(gates, 2)), o = sigmoid(weights.gate(gates, 3));
     const Variable c = f * state.c + i * g;
     return {o * tanh(c), c};
   }

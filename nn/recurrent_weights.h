@@ -8,6 +8,7 @@
 
 #include <unroll/nn/linear.h>
 #include <unroll/nn/parameter.h>
+#include <unroll/ops/shaping.h>
 
 namespace unroll::nn {
 
@@ -48,6 +49,10 @@ struct RecurrentWeights {
   Variable from_input(const Variable& x) const { return linear(x, weight_ih, bias_ih); }
   /// h W_hh^T + b_hh
   Variable from_hidden(const Variable& h) const { return linear(h, weight_hh, bias_hh); }
+  /// Gate k of [..., gates * hidden]: [..., hidden].
+  Variable gate(const Variable& gates, std::int64_t k) const {
+    return slice(gates, -1, k * hidden, (k + 1) * hidden);
+  }
   Variable zeros(const Variable& like, std::int64_t batch) const {
     return zeros_like(like, {batch, hidden});
   }

@@ -13,7 +13,7 @@ namespace {
 
 class Expand final : public Op {
  public:
-  Expand() : Op("expand", {.accumulates = true}) {}
+  Expand() : Op("expand", {.accumulates = true, .broadcasts = true}) {}
 
   Type infer(const Signature& call) const override {
     const auto shape = call.attributes.as<Shape>();

@@ -80,7 +80,11 @@ class Batching {
     if (!changed_) return;
     Values listed;
     for (const std::uint32_t s : program_.order) {
-      if (instead_[s] != Program::kNone) listed.push_back(instead_[s]);
+      // A step that stands for others may itself have become part of another.
+      for (std::uint32_t n = s; n < instead_.size() && instead_[n] != Program::kNone;) {
+        n = instead_[n];
+        listed.push_back(n);
+      }
       if (!program_.steps[s].removed) listed.push_back(s);
     }
     put_in_order(program_, listed);
@@ -214,8 +218,10 @@ class Batching {
     }
     const Program::Step like = program_.steps[steps[0]];
     const std::uint32_t value = program_.add_value(type_of(like.output));
-    instead_[steps.back()] =
+    const std::uint32_t merged =
         program_.add_step(Program::Kind::op, like.op, inputs, value, like);
+    instead_[steps.back()] = merged;
+    instead_.resize(program_.steps.size(), Program::kNone);
     for (const std::uint32_t s : steps) program_.steps[s].removed = true;
     return value;
   }

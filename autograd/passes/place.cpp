@@ -13,11 +13,11 @@ class Placing {
   explicit Placing(Program& program) : program_(program), other_readers_(program.values.size(), 0) {
     for (const std::uint32_t s : program_.order) {
       const Program::Step& step = program_.steps[s];
-      if (step.kind == Program::Kind::fused) continue;
       for (const std::uint32_t input : program_.inputs_of(step)) {
-        for (std::uint32_t v = input; v != Program::kNone; v = program_.values[v].owner) {
-          ++other_readers_[v];
-        }
+        // A fused step knows the layout of what it reads, but not of what that is a part of.
+        const bool is_fused = step.kind == Program::Kind::fused;
+        std::uint32_t v = is_fused ? program_.values[input].owner : input;
+        for (; v != Program::kNone; v = program_.values[v].owner) ++other_readers_[v];
       }
     }
   }
@@ -91,7 +91,7 @@ class Placing {
   }
 
   Program& program_;
-  std::vector<std::uint32_t> other_readers_;  ///< per value: readers that are not fused steps
+  std::vector<std::uint32_t> other_readers_;  ///< per value: readers other than fused steps of itself
 };
 
 }  // namespace

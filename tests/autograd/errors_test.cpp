@@ -36,7 +36,6 @@ void check_unchanged(const Tape& tape, Call call) {
   CHECK(state.inputs.size() == inputs);
   CHECK(state.attributes.size() == bytes);
   CHECK(state.parameters.size() == parameters);
-  CHECK(state.node_of_parameter.size() == parameters);
 }
 
 /// An op without derivative.
