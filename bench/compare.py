@@ -31,6 +31,7 @@ PAGE = HERE.parent / "docs" / "performance.md"
 BEGIN = "<!-- written by ./run bench --peers: begin -->"
 END = "<!-- written by ./run bench --peers: end -->"
 TOLERANCE = 1e-4  # of loss and gradients, relative
+COMPILE_LIMIT = 240  # seconds for torch.compile
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ VARIANTS = [
     Variant("PyTorch padded", "torch.padded", "torch", r"W7/"),
     Variant("PyTorch", "torch", "torch", r"W5/"),
     Variant("PyTorch as in the notebook", "torch.notebook", "torch", r"W5/"),
-    Variant("torch.compile", "torch.compile", "torch", r"W2/(?!layer/).*/50/32/256|W2/lstm/", True),
+    Variant("torch.compile", "torch.compile", "compile", r"W2/(?!layer/).*/50/32/256|W2/lstm/", True),
     Variant("oneDNN", "oneDNN", "onednn", r"W1/|W3/|W4/lstm/"),
     Variant("JAX", "jax", "jax", r"W1/|W2/(?!layer/)|W3/|W4/lstm/"),
 ]
@@ -143,6 +144,7 @@ class Comparison:
             command = [python, str(HERE / file)]
             if module == "torch":
                 self.programs["torch"] = Program(command)
+                self.programs["compile"] = Program(command)  # may have to be stopped
             else:
                 for threads in options.threads:
                     self.programs[f"jax{threads}"] = Program(command, threads)
@@ -196,7 +198,8 @@ class Comparison:
             if variant.program == "unroll":  # other parameters, the same work
                 runners[(variant.label, row.threads)] = (program, name)
                 continue
-            answer = program.ask(f"make {name} {file} {row.threads if variant.compiles else 1}")
+            threads, limit = (row.threads, COMPILE_LIMIT) if variant.compiles else (1, 600)
+            answer = program.ask(f"make {name} {file} {threads}", limit)
             if "error" in answer:
                 row.remarks.append(f"{variant.label}: {answer['error']}")
                 continue

@@ -22,7 +22,7 @@ struct Result {
   double gflops() const { return cost.flop / timing.median * 1e-6; }
 };
 
-/// One line each; the first call prints the heading.
+/// The table, a line for each result.
 void print_heading();
 void print_line(const Result& result);
 /// The fitted exponents of the series, and whether all thread counts gave the same bits.
