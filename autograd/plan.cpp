@@ -146,10 +146,13 @@ class Compiler {
       }
       column = region.offset + region.columns;
       const Program::Value& value = program_.values[program_.inputs_of(step)[i]];
-      // Once: the same value may be a part twice.
+      const auto home = program_.home(program_.inputs_of(step)[i]);
+      const auto whole = program_.home(step.output);
+      // The same value may be a part twice, and lie in one of its places only.
       const bool in_place =
-          value.step != Program::kNone && value.owner == step.output &&
-          value.offset == region.offset * static_cast<std::int64_t>(size_of(value.type->dtype));
+          home.owner == whole.owner &&
+          home.offset ==
+              whole.offset + region.offset * static_cast<std::int64_t>(size_of(value.type->dtype));
       if (!in_place) result.copies.push_back({static_cast<std::uint32_t>(i), region});
     }
     if (column < stride) result.gaps.push_back({column, rows, stride - column, stride});

@@ -34,6 +34,10 @@ class Placing {
       }
       bool complete = covers(step);
       for (std::size_t i = 0; i < step.input_count; ++i) {
+        if (const std::size_t parts = move_whole(step, i); parts > 0) {
+          i += parts - 1;
+          continue;
+        }
         const std::uint32_t value = program_.inputs_of(step)[i];
         const Region& region = program_.regions_of(step)[i];
         if (can_move(value, region, step.output)) {
@@ -64,6 +68,37 @@ class Placing {
     return program_.steps[v.step].kind == Program::Kind::fused && other_readers_[value] == 1 &&
            region.columns == columns && region.rows == v.type->shape.size() / columns &&
            program_.values[whole].stride == 0;
+  }
+
+  /// If the inputs from i on are all the parts of one array, in order, that array moves. Returns
+  /// how many parts it has, or 0.
+  std::size_t move_whole(const Program::Step& step, std::size_t i) {
+    const auto inputs = program_.inputs_of(step);
+    const auto regions = program_.regions_of(step);
+    const std::uint32_t array = program_.home(inputs[i]).owner;
+    if (array == inputs[i] || !regions[i].contiguous()) return 0;
+    const Program::Value& value = program_.values[array];
+    const auto bytes = static_cast<std::int64_t>(value.type->bytes());
+    std::int64_t done = 0;
+    std::size_t end = i;
+    for (; end < inputs.size() && done < bytes; ++end) {
+      const auto home = program_.home(inputs[end]);
+      const bool is_next = home.owner == array && home.offset == done &&
+                           regions[end].contiguous() && program_.values[inputs[end]].stride == 0;
+      const bool adjoins = end == i || regions[end].offset ==
+                                           regions[end - 1].offset + regions[end - 1].columns;
+      if (!is_next || !adjoins) return 0;
+      done += static_cast<std::int64_t>(program_.values[inputs[end]].type->bytes());
+    }
+    const Region whole{regions[i].offset, 1, value.type->shape.size(), value.type->shape.size()};
+    if (done != bytes || value.type->dtype != program_.values[step.output].type->dtype ||
+        !can_move(array, whole, step.output)) {
+      return 0;
+    }
+    program_.values[array].owner = step.output;
+    program_.values[array].offset =
+        whole.offset * static_cast<std::int64_t>(size_of(value.type->dtype));
+    return end - i;
   }
 
   /// Do the regions leave no gap? They are in order of offset.
