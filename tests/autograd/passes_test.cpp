@@ -1,8 +1,9 @@
-// The law of passes: whatever is switched on or off, values and gradients agree; memory does not
-// change results, it only gets less.
+// Passes one by one: sums that are written in place, memory that is used again, what evaluate
+// keeps. The law that all of them keep is in pass_law.h.
 #include <cmath>
 
 #include <unroll/autograd/tape_state.h>
+#include <unroll/tests/autograd/pass_law.h>
 #include <unroll/tests/autograd/programs.h>
 #include <unroll/tests/support/catch.h>
 
@@ -11,64 +12,11 @@ using namespace unroll::testing;
 
 namespace {
 
-std::vector<TapeOptions> all_options() {
-  std::vector<TapeOptions> result;
-  for (const bool accumulate : {false, true}) {
-    for (const bool reuse : {false, true}) {
-      for (const bool eager : {false, true}) {
-        TapeOptions options;
-        options.eager = eager;
-        options.passes = {.accumulate = accumulate, .reuse = reuse};
-        result.push_back(options);
-      }
-    }
-  }
-  return result;
-}
-
-struct Result {
-  double loss = 0;
-  Gradients gradients;
-};
-
-Result result_of(const Model& model, const ParameterSet& parameters, const TapeOptions& options) {
-  Tape tape(options);
-  const Variable loss = model(tape, parameters);
-  Gradients g = gradients(loss, parameters);
-  return {loss.item(), std::move(g)};
-}
-
-/// The largest difference, relative to the larger of 1 and the values' size.
-double difference(const Result& a, const Result& b, const ParameterSet& parameters) {
-  double worst = std::abs(a.loss - b.loss) / std::max(1.0, std::abs(a.loss));
-  for (const Parameter& p : parameters) {
-    const Tensor x = a.gradients[p], y = b.gradients[p];
-    for (std::int64_t i = 0; i < x.size(); ++i) {
-      const double scale = std::max(1.0, std::abs(x.at(i)));
-      worst = std::max(worst, std::abs(x.at(i) - y.at(i)) / scale);
-    }
-  }
-  return worst;
-}
-
-void check_passes_agree(const Model& model, const ParameterSet& parameters, double tolerance) {
-  Result reference;
-  bool is_first = true;
-  for (const TapeOptions& options : all_options()) {
-    Result result = result_of(model, parameters, options);
-    if (is_first) reference = std::move(result);
-    INFO("accumulate " << options.passes.accumulate << ", reuse " << options.passes.reuse
-                       << ", eager " << options.eager);
-    if (!is_first) CHECK(difference(reference, result, parameters) <= tolerance);
-    is_first = false;
-  }
-}
-
 /// d/dx of a scalar function of x [3], with all passes and with none.
 void check_gradient_agrees(const std::function<Variable(const Variable&)>& f) {
   std::vector<Tensor> found;
-  for (const bool on : {false, true}) {
-    Tape tape({.passes = {.accumulate = on, .reuse = on}});
+  for (const TapeOptions& options : {options_of(0), TapeOptions{}}) {
+    Tape tape(options);
     const Variable x = tape.input(Tensor(Shape{3}, {0.5, -1.0, 2.0}));
     const Variable dx = gradients(f(x), {x}).front();
     evaluate({dx});
@@ -79,27 +27,6 @@ void check_gradient_agrees(const std::function<Variable(const Variable&)>& f) {
 }
 
 }  // namespace
-
-TEST_CASE("passes agree on random programs", "[passes]") {
-  const ParameterSet doubles = program_parameters(Dtype::float64);
-  const ParameterSet floats = program_parameters(Dtype::float32);
-  for (std::uint64_t seed = 0; seed < 40; ++seed) {
-    const Model model = [seed](Tape& tape, const ParameterSet& parameters) {
-      return random_program(tape, parameters, seed);
-    };
-    INFO("program " << seed);
-    check_passes_agree(model, doubles, 1e-12);
-    check_passes_agree(model, floats, 2e-4);
-  }
-}
-
-TEST_CASE("passes agree on a hand-written LSTM", "[passes]") {
-  const Model model = [](Tape& tape, const ParameterSet& parameters) {
-    return lstm_loss(tape, parameters, 12, 3);
-  };
-  check_passes_agree(model, lstm_parameters(5, 4, Dtype::float64), 1e-12);
-  check_passes_agree(model, lstm_parameters(5, 4, Dtype::float32), 1e-5);
-}
 
 TEST_CASE("contributions may be computed in another order than they are added up", "[passes]") {
   // The cotangent of y, which flows on to x as it is, is computed before the product's
@@ -188,16 +115,18 @@ TEST_CASE("aliases of aliases of data lie where they should", "[passes]") {
 TEST_CASE("operands that die are overwritten only where nothing reads them again", "[passes]") {
   // Each function is computed as the root of one run, so that its operands die in it.
   const auto check = [](const char* what, const std::function<Variable(const Variable&)>& f) {
-    std::vector<Tensor> found;
-    for (const bool reuse : {false, true}) {
-      Tape tape({.passes = {.reuse = reuse}});
-      const Variable x = tape.input(random_uniform({4, 4}, 7));
-      const Variable y = f(x);
-      evaluate({y});
-      found.push_back(y.value());
-    }
     INFO(what);
-    CHECK(found[0].identical(found[1]));
+    for (const bool fuse : {false, true}) {
+      std::vector<Tensor> found;
+      for (const bool reuse : {false, true}) {
+        Tape tape({.passes = {.fuse = fuse, .reuse = reuse}});
+        const Variable x = tape.input(random_uniform({4, 4}, 7));
+        const Variable y = f(x);
+        evaluate({y});
+        found.push_back(y.value());
+      }
+      CHECK(found[0].identical(found[1]));
+    }
   };
   check("chain", [](const Variable& x) { return tanh(tanh(tanh(x) * 2.0) + 1.0) * 3.0; });
   check("broadcast row of itself", [](const Variable& x) {
