@@ -47,6 +47,7 @@ struct Program {
     std::uint32_t output = 0;       ///< value; of a fused step: position in `fused`
     bool accumulate = false;        ///< add to the output
     bool removed = false;           ///< another step does its work
+    bool pointwise = false;         ///< found so by the view pass, for the fuse pass
     std::uint32_t fused = kNone;    ///< the fused step that this one became part of
     Location where;
   };

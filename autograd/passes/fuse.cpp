@@ -24,8 +24,8 @@ class Fusion {
 
   void run() {
     for (const std::uint32_t s : program_.order) {
-      if (const auto dtype = pointwise_dtype(program_, program_.steps[s])) {
-        add_to_group(s, *dtype);
+      if (program_.steps[s].pointwise) {
+        add_to_group(s, pointwise_dtype(program_, program_.steps[s]).value());
       } else {
         for (const std::uint32_t input : program_.inputs_of(program_.steps[s])) {
           close_producer(input, Program::kNone);

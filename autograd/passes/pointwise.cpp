@@ -41,16 +41,10 @@ bool is_short_sum(const Program& program, const Program::Step& step) {
 }  // namespace
 
 std::optional<Dtype> pointwise_dtype(const Program& program, const Program::Step& step) {
-  if (step.kind != Program::Kind::op) return std::nullopt;
   const Type& output = *program.values[step.output].type;
-  if (output.shape.size() == 0) return std::nullopt;
-  const Formula* const formula = step.op->formula();
-  const bool computes = formula != nullptr ? formula->result >= formula->arguments()
-                                           : step.op == &accumulate_op() &&
-                                                 is_short_sum(program, step);
   std::optional<Dtype> dtype;
   if (is_floating(output.dtype)) dtype = output.dtype;
-  if (!computes || (!dtype && output.dtype != Dtype::bool_)) return std::nullopt;
+  if (!dtype && output.dtype != Dtype::bool_) return std::nullopt;
   for (const std::uint32_t input : program.inputs_of(step)) {
     const Type& type = *program.values[input].type;
     const bool floating = is_floating(type.dtype);
@@ -61,6 +55,16 @@ std::optional<Dtype> pointwise_dtype(const Program& program, const Program::Step
     if (!layout_of(type, output.shape)) return std::nullopt;
   }
   return dtype ? dtype : Dtype::float32;
+}
+
+bool is_pointwise(const Program& program, const Program::Step& step) {
+  if (step.kind != Program::Kind::op) return false;
+  if (program.values[step.output].type->shape.size() == 0) return false;
+  const Formula* const formula = step.op->formula();
+  const bool computes = formula != nullptr ? formula->result >= formula->arguments()
+                                           : step.op == &accumulate_op() &&
+                                                 is_short_sum(program, step);
+  return computes && pointwise_dtype(program, step).has_value();
 }
 
 }  // namespace unroll::passes

@@ -20,9 +20,12 @@ struct Matrix {
 /// How an operand of type `from` is read along the rows and columns of `to`, if it can be.
 std::optional<FusedFormula::Layout> layout_of(const Type& from, const Shape& to);
 
-/// The floating dtype that a step computes in, if it is a formula or a short sum, and its operands
-/// can be read along the rows and columns of its result. Needs Value::uses.
+/// The floating dtype that a step computes in, if its operands can be read along the rows and
+/// columns of its result.
 std::optional<Dtype> pointwise_dtype(const Program& program, const Program::Step& step);
+
+/// Is the step a formula, or a sum that is better computed like one? Needs Value::uses.
+bool is_pointwise(const Program& program, const Program::Step& step);
 
 /// Joins the members of a group into one formula. Returns the values that it reads, in the order
 /// of its inputs. `numbers` has kUnnumbered for every value, also afterwards.

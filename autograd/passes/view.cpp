@@ -38,7 +38,7 @@ class Viewing {
     std::erase_if(order, [&](std::uint32_t s) { return program_.steps[s].removed; });
     program_.order = std::move(order);
     for (const std::uint32_t s : program_.order) {
-      if (!pointwise_dtype(program_, program_.steps[s])) continue;
+      if (!program_.steps[s].pointwise) continue;
       for (std::uint32_t i = 0; i < program_.steps[s].input_count; ++i) {
         std::uint32_t& input = program_.inputs[program_.steps[s].first_input + i];
         if (input < source_.size() && source_[input] != Program::kNone) input = source_[input];
@@ -55,15 +55,14 @@ class Viewing {
   const Type& type_of(std::uint32_t value) const { return *program_.values[value].type; }
 
   void find_pointwise() {
-    pointwise_.resize(program_.steps.size());
     pointwise_uses_.assign(program_.values.size(), 0);
     slice_uses_.assign(program_.values.size(), 0);
     source_.assign(program_.values.size(), Program::kNone);
     views_.resize(program_.steps.size());
     for (const std::uint32_t s : program_.order) {
       const Program::Step& step = program_.steps[s];
-      pointwise_[s] = pointwise_dtype(program_, step).has_value();
-      if (!pointwise_[s]) continue;
+      if (!is_pointwise(program_, step)) continue;
+      program_.steps[s].pointwise = true;
       for (const std::uint32_t input : program_.inputs_of(step)) {
         if (type_of(input).shape == type_of(step.output).shape) ++pointwise_uses_[input];
       }
@@ -106,7 +105,9 @@ class Viewing {
     const auto inputs = program_.inputs_of(step);
     const std::vector<std::uint32_t> operands(inputs.begin(), inputs.end());
     for (std::size_t i = 0; i < parts.size(); ++i) take(parts[i], operands[i], region, order);
-    order.push_back(program_.add_step(Program::Kind::op, step.op, parts, value, step));
+    const std::uint32_t s = program_.add_step(Program::Kind::op, step.op, parts, value, step);
+    program_.steps[s].pointwise = true;
+    order.push_back(s);
   }
 
   /// A pointwise result of operands of its own shape, of which nobody reads more than slices.
@@ -114,18 +115,18 @@ class Viewing {
     if (whole >= slice_uses_.size()) return false;
     const Program::Value& value = program_.values[whole];
     if (value.step == Program::kNone || value.owner != Program::kNone || value.keep ||
-        value.stride != 0 || value.uses != slice_uses_[whole] || !pointwise_[value.step]) {
+        value.stride != 0 || value.uses != slice_uses_[whole] || !program_.steps[value.step].pointwise) {
       return false;
     }
     return std::ranges::all_of(
         program_.inputs_of(program_.steps[value.step]), [&](std::uint32_t input) {
-          return type_of(input).shape == value.type->shape && program_.values[input].stride == 0;
+          return type_of(input).shape == value.type->shape && program_.values[input].stride == 0 &&
+                 (input >= source_.size() || source_[input] == Program::kNone);
         });
   }
 
   Program& program_;
-  std::vector<bool> pointwise_;  ///< per step
-  std::vector<View> views_;      ///< per step
+  std::vector<View> views_;  ///< per step
   /// Per value: readers that are pointwise steps of its shape; readers that take a slice.
   std::vector<std::uint32_t> pointwise_uses_, slice_uses_;
   std::vector<std::uint32_t> source_;  ///< per value: what it was broadcast from
