@@ -24,6 +24,8 @@ constexpr Index kTileVectors = kWidth == 4 ? 2 : 3;
 constexpr Index kDepth = 256;
 // Floats of a at a time: they stay in the second cache while all panels of b pass by.
 constexpr Index kRowFloats = 128 * 1024;
+// Rows for which a panel of b is fetched once.
+constexpr Index kRows = 384;
 
 /// a * b + c, rounded once where the instruction set can. With UNROLL_BF16 each float of a and b
 /// holds two bfloat16, neighbours in k, and both products are added.
@@ -190,28 +192,39 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
   }
 }
 
+/// A block of rows with parts `first` to `end` of k: panel by panel.
+void multiply_rows(const GemmBlock& g, const Range& rows, const Cut& panels, const Cut& depths,
+                   Index first, Index end) {
+  for (Index i = 0, count; i < panels.parts; i += count) {
+    // Alike panels that lie inside c go together, if all rows are in one tile.
+    for (count = most_panels(rows.size); count > 1; count /= 2) {
+      const Index next = i + count;
+      if (next <= panels.parts && panels.size(next - 1) == panels.size(i) &&
+          panels.begin(next) * kWidth <= g.n) {
+        break;
+      }
+    }
+    for (Index d = first; d < end; ++d) {
+      multiply_panels(g, rows, {depths.begin(d), depths.size(d)},
+                      {panels.begin(i), panels.size(i), count});
+    }
+  }
+}
+
 void multiply(const GemmBlock& g) {
   if (g.m == 0 || g.n == 0) return;
   const Cut panels = panels_of(g.n, kTileVectors);
   const Cut depths{g.k, g.k <= kDepth * 3 / 2 ? 1 : ceil_div(g.k, kDepth)};
   const Index strip_rows = g.a_strip_rows != 0 ? g.a_strip_rows : kTileRows;
-  const Index fitting = kRowFloats / (g.k > 0 ? g.k : 1) / strip_rows;
-  const Index block_rows = (fitting > 2 ? fitting : 2) * strip_rows;
+  const Index block_rows =
+      ceil_div(ceil_div(g.m, ceil_div(g.m, kRows)), strip_rows) * strip_rows;
+  // So many parts of k that their part of a block of rows stays in the second cache.
+  const Index fitting = kRowFloats / (block_rows * ceil_div(g.k, depths.parts) + 1);
+  const Index together = fitting > 1 ? fitting : 1;
   for (Index row = 0; row < g.m; row += block_rows) {
     const Range rows{row, smaller(block_rows, g.m - row)};
-    for (Index i = 0, count; i < panels.parts; i += count) {
-      // Alike panels that lie inside c go together, if all rows are in one tile.
-      for (count = most_panels(rows.size); count > 1; count /= 2) {
-        const Index next = i + count;
-        if (next <= panels.parts && panels.size(next - 1) == panels.size(i) &&
-            panels.begin(next) * kWidth <= g.n) {
-          break;
-        }
-      }
-      for (Index d = 0; d < depths.parts; ++d) {
-        multiply_panels(g, rows, {depths.begin(d), depths.size(d)},
-                        {panels.begin(i), panels.size(i), count});
-      }
+    for (Index d = 0; d < depths.parts; d += together) {
+      multiply_rows(g, rows, panels, depths, d, smaller(d + together, depths.parts));
     }
   }
 }
