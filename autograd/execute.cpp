@@ -8,6 +8,7 @@
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/denormals.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/parameter_layouts.h>
 #include <unroll/autograd/plan.h>
 #include <unroll/autograd/tape_state.h>
 
@@ -51,7 +52,9 @@ class Run {
       : state_(state),
         plan_(plan),
         work_(state.work.at_least(plan.work_bytes)),
-        kept_(plan.kept_bytes == 0 ? nullptr : state.kept.allocate(plan.kept_bytes)) {}
+        kept_(plan.kept_bytes == 0 ? nullptr : state.kept.allocate(plan.kept_bytes)) {
+    state.layouts.resize(plan.layout_count);
+  }
 
   void run() const {
     const FlushDenormals flush;
@@ -68,6 +71,7 @@ class Run {
     if (at.node != TapeState::kNone) {
       return static_cast<std::byte*>(state_.values[at.node]) + at.offset;
     }
+    if (at.layout != TapeState::kNone) return state_.layouts[at.layout];
     return (at.kept ? kept_ : work_) + at.offset;
   }
 
@@ -88,6 +92,15 @@ class Run {
         step.data_node == TapeState::kNone
             ? plan_.attributes.data() + step.attributes
             : state_.attributes.data() + state_.nodes[step.data_node].attributes;
+    if (step.parameter != TapeState::kNone) {
+      const Parameter& parameter = state_.parameters[step.parameter].parameter;
+      const bool attribute = Attributes(attributes).as<bool>();
+      state_.layouts[output.at.layout] = parameter.layouts().get(
+          step.op, attribute, parameter.version(), output.type->bytes(), [&](void* memory) {
+            step.op->run({inputs, {memory, output.type}, Attributes(attributes), false});
+          });
+      return;
+    }
     // Indices are checked only now that their values are known.
     blame(step.where, step.op->name(), [&] {
       step.op->run({inputs, {pointer(output.at), output.type},

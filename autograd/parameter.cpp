@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/parameter_layouts.h>
 #include <unroll/autograd/random.h>
 
 namespace unroll {
@@ -40,7 +41,8 @@ Parameter ParameterSet::create(std::string name, const Tensor& value) {
   }
   Parameter parameter;
   parameter.data_ = std::make_shared<Parameter::Data>();
-  *parameter.data_ = {std::move(name), value.to(dtype_), parameters_.size(), 0};
+  *parameter.data_ = {std::move(name), value.to(dtype_), parameters_.size(), 0,
+                      std::make_shared<ParameterLayouts>()};
   parameters_.push_back(parameter);
   return parameter;
 }

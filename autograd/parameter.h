@@ -12,6 +12,8 @@
 
 namespace unroll {
 
+class ParameterLayouts;
+
 /// A handle to one trainable tensor. Copies refer to the same parameter; it lives as long as any
 /// handle. Reading from several threads is safe while nobody assigns.
 class Parameter {
@@ -40,6 +42,8 @@ class Parameter {
     return elements;
   }
   bool operator==(const Parameter& other) const { return data_ == other.data_; }
+  /// For the engine: what kernels made of the value.
+  ParameterLayouts& layouts() const { return *data().layouts; }
 
  private:
   friend class ParameterSet;
@@ -48,6 +52,7 @@ class Parameter {
     Tensor value;
     std::size_t index = 0;
     std::uint64_t version = 0;
+    std::shared_ptr<ParameterLayouts> layouts;
   };
   Data& data() const;
 

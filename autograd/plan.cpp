@@ -2,6 +2,7 @@
 #include <unroll/autograd/plan.h>
 
 #include <algorithm>
+#include <map>
 
 #include <unroll/autograd/arena.h>
 
@@ -56,6 +57,8 @@ class Compiler {
     at.offset = home.offset;
     if (owner.step == Program::kNone) {
       at.node = owner.node;
+    } else if (owner.shared) {
+      at.layout = layout_of_.at(home.owner);
     } else {
       at.kept = owner.keep;
       at.offset += owner.place;
@@ -91,6 +94,10 @@ class Compiler {
       plan_.operands.push_back(operand(input));
     }
     const auto outputs = program_.outputs_of(step);
+    if (program_.values[outputs[0]].shared) {
+      result.parameter = program_.values[program_.inputs_of(step)[0]].parameter;
+      layout_of_[outputs[0]] = static_cast<std::uint32_t>(plan_.layout_count++);
+    }
     result.output_count = static_cast<std::uint32_t>(outputs.size());
     for (const std::uint32_t output : outputs) plan_.operands.push_back(operand(output));
     if (step.kind == Program::Kind::fused) {
@@ -161,6 +168,7 @@ class Compiler {
 
   Program program_;
   std::uint32_t end_;
+  std::map<std::uint32_t, std::uint32_t> layout_of_;  ///< by value
   Plan plan_;
 };
 

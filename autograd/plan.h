@@ -19,6 +19,7 @@ namespace unroll {
 struct Address {
   std::uint32_t node = TapeState::kNone;  ///< kNone: in the memory of the run
   bool kept = false;                      ///< in the memory that stays, not the work memory
+  std::uint32_t layout = TapeState::kNone;  ///< or: this one of the layouts of parameters
   std::int64_t offset = 0;
 };
 
@@ -29,7 +30,8 @@ struct Plan {
     std::uint32_t output_count = 1;
     std::uint32_t attributes = 0;
     std::uint32_t data_node = TapeState::kNone;  ///< where the attributes are read instead
-    std::uint32_t extra = 0;                     ///< position in `fused` or `assemblies`
+    std::uint32_t extra = 0;  ///< position in `fused` or `assemblies`
+    std::uint32_t parameter = TapeState::kNone;  ///< use of the parameter that keeps the result
     Program::Kind kind = Program::Kind::op;
     bool accumulate = false;
     Location where;
@@ -61,7 +63,7 @@ struct Plan {
   std::vector<Assembly> assemblies;
   std::vector<Published> published;
   std::vector<Operand> roots;
-  std::size_t work_bytes = 0, kept_bytes = 0;
+  std::size_t work_bytes = 0, kept_bytes = 0, layout_count = 0;
 };
 
 /// Applies the passes that the options allow. Nodes from `end` on will be gone when the plan runs.

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <unroll/autograd/leaves.h>
+
 namespace unroll {
 
 namespace {
@@ -53,6 +55,7 @@ class Lowering {
       touched_.push_back(node);
       value = program_.add_value(state_.nodes[node].type);
       program_.values[value].node = node;
+      if (state_.nodes[node].op == &parameter_op()) program_.values[value].parameter = use_of(node);
     }
     return value;
   }
@@ -85,6 +88,13 @@ class Lowering {
   }
 
   Program& program() { return program_; }
+
+  /// The parameters are in the order of their nodes.
+  std::uint32_t use_of(std::uint32_t node) const {
+    const auto found = std::ranges::lower_bound(state_.parameters, node, {},
+                                                &TapeState::ParameterUse::node);
+    return static_cast<std::uint32_t>(found - state_.parameters.begin());
+  }
 
  private:
   TapeState& state_;

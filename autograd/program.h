@@ -24,6 +24,8 @@ struct Program {
     const Type* type = nullptr;  ///< in `types`
     std::uint32_t node = kNone;   ///< on the tape; kNone if a pass made it
     std::uint32_t step = kNone;   ///< that computes it; kNone: there before the run, or an alias
+    std::uint32_t parameter = kNone;  ///< position in TapeState::parameters, if it is one's value
+    bool shared = false;          ///< a layout of a parameter, which keeps it
     std::uint32_t owner = kNone;  ///< kNone: its own memory
     std::int64_t offset = 0;      ///< bytes from the owner's memory on
     std::int64_t stride = 0;      ///< elements between the starts of its rows; 0: contiguous

@@ -51,6 +51,7 @@ struct TapeState {
 
   Arena kept;       ///< values that stay until reset
   WorkMemory work;  ///< values that live within one run
+  std::vector<std::byte*> layouts;  ///< of parameters, that the run reads
 
   /// A hash of all that decides how pending nodes are computed: ops, operands, attributes, types,
   /// lines, and which values have been computed.

@@ -1,4 +1,5 @@
-// Pass: matrices that several products read are laid out once, in the order the kernel wants.
+// Pass: matrices that several products read are laid out once, in the order the kernel wants. The
+// layout of a parameter stays with it until it changes, for all tapes.
 #include <cstring>
 #include <map>
 #include <utility>
@@ -41,7 +42,8 @@ void pack(Program& program) {
     if (packing.pack != nullptr) {
       const std::uint32_t matrix = program.inputs_of(program.steps[s])[packing.operand];
       Use& use = uses[{matrix, packing.transposed}];
-      if (use.products > 1 && use.rows >= kFewestRows) {
+      const bool is_parameter = program.values[matrix].parameter != Program::kNone;
+      if (is_parameter || (use.products > 1 && use.rows >= kFewestRows)) {
         if (use.packed == Program::kNone) {
           Program::Step like;
           like.where = program.steps[s].where;
@@ -52,6 +54,7 @@ void pack(Program& program) {
           const Type* const type = program.values[matrix].type;
           use.packed = program.add_value(packing.pack->infer(
               {std::span(&type, 1), Attributes(&program.attributes[like.attributes])}));
+          program.values[use.packed].shared = is_parameter;
           order.push_back(program.add_step(Program::Kind::op, packing.pack,
                                            std::span(&matrix, 1), use.packed, like));
         }

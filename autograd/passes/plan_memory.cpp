@@ -76,7 +76,8 @@ class Planner {
   Program::Value& value(std::uint32_t v) { return program_.values[v]; }
   /// Computed in this run, and gone after it.
   bool needs_place(std::uint32_t owner) const {
-    return !program_.values[owner].keep && program_.values[owner].step != Program::kNone;
+    const Program::Value& value = program_.values[owner];
+    return !value.keep && !value.shared && value.step != Program::kNone;
   }
 
   void find_last_uses() {
