@@ -163,7 +163,8 @@ class Op {
   /// If the result is its operands side by side, and zeros elsewhere: where each of them goes, in
   /// order of offset and with equal rows and strides. Empty otherwise.
   virtual std::vector<Region> placed(const Signature&) const { return {}; }
-  virtual Packing packing(const Signature&) const { return {}; }
+  /// `bf16`: both factors are to be rounded to bfloat16.
+  virtual Packing packing(const Signature&, bool /*bf16*/) const { return {}; }
   /// How many of the first attribute bytes are data like a value, not structure: a program that
   /// differs in nothing else has the same plan.
   virtual std::size_t data_bytes() const { return 0; }

@@ -32,7 +32,8 @@ using ShardLoss = std::function<Variable(Tape& tape, int shard)>;
 /// threads of their own, but one object is to be used from one thread at a time.
 class Parallel {
  public:
-  /// Throws ValueError unless shards >= 1 and threads >= 0.
+  /// Throws ValueError unless shards >= 1 and threads >= 0, and what the tape's options make Tape
+  /// throw.
   explicit Parallel(ParallelOptions options = {});
   ~Parallel();
   Parallel(Parallel&&) noexcept;

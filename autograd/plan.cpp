@@ -21,7 +21,6 @@ void apply_passes(Program& program, const TapeOptions& options) {
   }
   if (use.place) passes::place(program);
   if (use.accumulate) passes::accumulate(program);
-  if (use.pack) passes::pack(program);
 }
 
 class Compiler {
@@ -177,8 +176,12 @@ class Compiler {
 Plan make_plan(TapeState& state, std::span<const std::uint32_t> roots, Keep keep,
                std::uint32_t end) {
   Program program = make_program(state, roots, keep);
-  if (keep == Keep::roots) apply_passes(program, state.options);
-  passes::plan_memory(program, state.options.passes.reuse);
+  const TapeOptions& options = state.options;
+  if (keep == Keep::roots) apply_passes(program, options);
+  if (options.bf16 || (keep == Keep::roots && options.passes.pack)) {
+    passes::pack(program, options.bf16);
+  }
+  passes::plan_memory(program, options.passes.reuse);
   return Compiler(std::move(program), end).compile();
 }
 

@@ -152,8 +152,9 @@ void place(Program& program);
 /// Operands of a sum add straight to its memory, where their op can.
 void accumulate(Program& program);
 
-/// Matrices that many products read are laid out once in the order the kernel wants.
-void pack(Program& program);
+/// Matrices that many products read are laid out once in the order the kernel wants. With `bf16`,
+/// all products of float32 matrices become products of bfloat16.
+void pack(Program& program, bool bf16);
 
 /// Finds when each value dies and gives it a place in the work memory; with `reuse`, memory of dead
 /// values is used again and pointwise results overwrite operands that die.

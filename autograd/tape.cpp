@@ -139,7 +139,10 @@ std::uint32_t node_of(TapeState& state, const Operand& operand, Dtype number_dty
 
 }  // namespace
 
-Tape::Tape(TapeOptions options) : state_(std::make_shared<TapeState>(options)) {}
+Tape::Tape(TapeOptions options) {
+  expect_supported(options, options.bf16 && has_bf16());
+  state_ = std::make_shared<TapeState>(options);
+}
 
 Tape::~Tape() {
   if (state_ == nullptr) return;
@@ -302,6 +305,13 @@ void evaluate(std::span<const Variable> roots, Location at) {
     }
   });
   evaluate(roots.front().state(), nodes, Keep::roots);
+}
+
+void expect_supported(const TapeOptions& options, bool cpu_has_bf16) {
+  if (!options.bf16 || cpu_has_bf16) return;
+  throw StateError(
+      "Tape: bf16 is asked for, but this CPU does not multiply bfloat16; expected one with the "
+      "instructions AVX512_BF16, or bf16 = false");
 }
 
 void TapeState::clear() {

@@ -28,6 +28,9 @@ struct Passes {
   bool reuse = true;       ///< memory of dead values is used again
 };
 
+/// Whether this CPU multiplies bfloat16.
+bool has_bf16();
+
 struct TapeOptions {
   bool eager = false;      ///< compute each node as it is recorded: for debugging
   bool training = true;    ///< dropout and its kin are active
@@ -35,6 +38,9 @@ struct TapeOptions {
   /// bytes for the backward pass and computes the others again. The time grows by at most about one
   /// forward pass. Results do not change.
   std::size_t memory_budget = 0;
+  /// Products of float32 matrices round their operands to bfloat16 (8 bits of mantissa) and sum in
+  /// float32. Everything else, parameters and batches of products included, stays float32.
+  bool bf16 = false;
   std::uint64_t seed = 0;  ///< of everything random that is recorded on the tape
   Passes passes{};
 };
@@ -44,6 +50,7 @@ struct TapeOptions {
 /// operands.
 class Tape {
  public:
+  /// Throws StateError if `bf16` is asked for and the CPU cannot.
   explicit Tape(TapeOptions options = {});
   ~Tape();
   Tape(Tape&&) noexcept = default;

@@ -90,6 +90,9 @@ struct TapeState {
   void roll_back(const Mark& mark);
 };
 
+/// Throws StateError for options that a CPU with or without bfloat16 cannot keep.
+void expect_supported(const TapeOptions& options, bool cpu_has_bf16);
+
 /// A shape-rule view of a recorded node; `scratch` holds the pointers.
 Signature signature_of(const TapeState& state, const Node& node, std::vector<const Type*>& scratch);
 

@@ -10,7 +10,8 @@ namespace {
 class Forward final : public Workload {
  public:
   using Function = std::function<Variable(std::span<const Variable>)>;
-  Forward(Function f, const std::vector<Shape>& shapes, const Cost& cost) : f_(std::move(f)) {
+  Forward(Function f, const std::vector<Shape>& shapes, const Cost& cost, const Setting& setting)
+      : f_(std::move(f)), tape_({.bf16 = setting.bf16}) {
     cost_ = cost;
     for (const Shape& shape : shapes) inputs_.push_back(random_numbers(shape, inputs_.size()));
   }
@@ -45,9 +46,9 @@ void add_micro(std::vector<Entry>& entries) {
     entry.what = "matmul of [m, k] and [k, n], named m/k/n";
     const Cost cost{.flop = 2.0 * static_cast<double>(m * k * n)};
     const std::vector<Shape> shapes = {{m, k}, {k, n}};
-    entry.make = [shapes, cost](const Setting&) {
+    entry.make = [shapes, cost](const Setting& setting) {
       const auto f = [](std::span<const Variable> x) { return matmul(x[0], x[1]); };
-      return std::make_unique<Forward>(f, shapes, cost);
+      return std::make_unique<Forward>(f, shapes, cost, setting);
     };
     entries.push_back(entry);
   }
@@ -56,9 +57,9 @@ void add_micro(std::vector<Entry>& entries) {
     entry.name = "micro/gelu/" + std::to_string(size);
     entry.what = "one formula over an array";
     const Cost cost{.tokens = static_cast<double>(size)};
-    entry.make = [size, cost](const Setting&) {
+    entry.make = [size, cost](const Setting& setting) {
       const auto f = [](std::span<const Variable> x) { return gelu(x[0]); };
-      return std::make_unique<Forward>(f, std::vector<Shape>{{size}}, cost);
+      return std::make_unique<Forward>(f, std::vector<Shape>{{size}}, cost, setting);
     };
     entries.push_back(entry);
   }

@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
   app.add_option("--threads", setting.threads, "the batch is cut into as many shards")
       ->check(CLI::PositiveNumber);
   app.add_option("--seconds", seconds, "of steps for each workload");
+  app.add_flag("--bf16", setting.bf16, "products of bfloat16, where the CPU has them");
   app.add_option("--data", setting.data,
                  "folder with multi30k/ and ptb/; else UNROLL_DATA, else generated data");
   app.add_flag("--json", json, "JSON instead of the table");

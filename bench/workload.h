@@ -15,6 +15,7 @@ namespace unroll::bench {
 struct Setting {
   int threads = 1;
   int shards = 0;    ///< into how many parts the batch is cut; 0: one per thread
+  bool bf16 = false;  ///< TapeOptions::bf16
   std::string data;  ///< folder with multi30k/ and ptb/; "": generated data of the same statistics
 };
 

@@ -59,8 +59,9 @@ class Affine final : public Op {
   /// The transpose that W was written as is operand 3; see matmul.cpp.
   std::size_t read_count(const Signature&) const override { return 3; }
   Rows row_rule(const Signature&) const override { return Rows::independent; }
-  Packing packing(const Signature& call) const override {
-    return packing_of(call, call.attributes.as<AffineAttributes>().transposed, true);
+  Packing packing(const Signature& call, bool bf16) const override {
+    const bool transposed = call.attributes.as<AffineAttributes>().transposed;
+    return packing_of(call, {false, transposed}, true, bf16);
   }
 
   void derive(Derivation& d) const override {

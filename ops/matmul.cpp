@@ -67,9 +67,8 @@ class MatMul final : public Op {
     if (!t.a) return Rows::independent;
     return t.b ? Rows::coupled : Rows::summed;
   }
-  Packing packing(const Signature& call) const override {
-    const auto t = call.attributes.as<Transposed>();
-    return t.a ? Packing{} : packing_of(call, t.b, false);
+  Packing packing(const Signature& call, bool bf16) const override {
+    return packing_of(call, call.attributes.as<Transposed>(), false, bf16);
   }
 
   void derive(Derivation& d) const override {

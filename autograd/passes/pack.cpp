@@ -1,5 +1,6 @@
 // Pass: matrices that several products read are laid out once, in the order the kernel wants. The
-// layout of a parameter stays with it until it changes, for all tapes.
+// layout of a parameter stays with it until it changes, for all tapes. With bfloat16 the matrices
+// of single products are laid out too: that is where they are rounded.
 #include <cstring>
 #include <map>
 #include <utility>
@@ -21,12 +22,12 @@ struct Use {
 
 }  // namespace
 
-void pack(Program& program) {
+void pack(Program& program, bool bf16) {
   std::map<std::pair<std::uint32_t, bool>, Use> uses;
   std::vector<const Type*> types;
   const auto packing_of = [&](const Program::Step& step) {
     if (step.kind != Program::Kind::op || step.input_count < 2) return Packing{};
-    return step.op->packing(signature_of(program, step, types));
+    return step.op->packing(signature_of(program, step, types), bf16);
   };
   for (const std::uint32_t s : program.order) {
     const Program::Step& step = program.steps[s];
@@ -43,7 +44,7 @@ void pack(Program& program) {
       const std::uint32_t matrix = program.inputs_of(program.steps[s])[packing.operand];
       Use& use = uses[{matrix, packing.transposed}];
       const bool is_parameter = program.values[matrix].parameter != Program::kNone;
-      if (is_parameter || (use.products > 1 && use.rows >= kFewestRows)) {
+      if (bf16 || is_parameter || (use.products > 1 && use.rows >= kFewestRows)) {
         if (use.packed == Program::kNone) {
           Program::Step like;
           like.where = program.steps[s].where;

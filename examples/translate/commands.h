@@ -15,6 +15,7 @@ struct DemoCommand {
   std::string model = "demo.safetensors";
   double minutes = 2.25;  ///< time limit of the training
   int threads = 0;
+  bool bf16 = false;  ///< see TrainerOptions
   std::uint64_t seed = 1;
 };
 int run(const DemoCommand& command);

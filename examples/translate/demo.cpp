@@ -44,6 +44,7 @@ int run(const DemoCommand& command) {
                                          .label_smoothing = 0.05,
                                          .patience = 30,
                                          .threads = command.threads,
+                                         .bf16 = command.bf16,
                                          .seed = command.seed},
                                         command.model);
   fmt::print("trained {} epochs, {} steps, {:.0f} s\n\n", summary.epochs, summary.steps,

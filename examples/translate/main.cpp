@@ -42,6 +42,10 @@ void add_threads(CLI::App& app, int& threads) {
   add_number(app, "--threads", threads, "0: all cores; results do not depend on it", 0, 1024);
 }
 
+void add_bf16(CLI::App& app, bool& bf16) {
+  app.add_flag("--bf16", bf16, "train with products of bfloat16: faster, if the CPU has them");
+}
+
 void add_bad_line(CLI::App& app, text::BadLine& bad_line) {
   static const std::map<std::string, text::BadLine> names{{"skip", text::BadLine::skip},
                                                           {"stop", text::BadLine::stop},
@@ -92,6 +96,7 @@ void add_train(CLI::App& app, TrainCommand& train) {
              "parts a batch is cut into; fixes the result, unlike --threads", 1, 1024);
   app.add_option("--seed", trainer.seed, "of everything random")->capture_default_str();
   add_threads(app, trainer.threads);
+  add_bf16(app, trainer.bf16);
 }
 
 }  // namespace
@@ -106,6 +111,7 @@ int main(int argc, char** argv) {
   add_number(*demo_app, "--minutes", demo.minutes, "limit of the training time", 0.01, 1e6);
   demo_app->add_option("--seed", demo.seed, "of everything random")->capture_default_str();
   add_threads(*demo_app, demo.threads);
+  add_bf16(*demo_app, demo.bf16);
 
   TrainCommand train;
   add_train(*app.add_subcommand("train", "learn from a file of sentence pairs"), train);

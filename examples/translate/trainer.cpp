@@ -77,7 +77,8 @@ class Trainer {
         validation_(validation),
         options_(options),
         path_(std::move(path)),
-        parallel_({.shards = options.shards, .threads = options.threads, .tape = {}}),
+        parallel_(
+            {.shards = options.shards, .threads = options.threads, .tape = {.bf16 = options.bf16}}),
         evaluation_(
             {.shards = options.shards, .threads = options.threads, .tape = {.training = false}}),
         adam_(translator.parameters(), {.lr = options.learning_rate, .betas = {0.9, 0.98}}) {}

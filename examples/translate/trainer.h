@@ -22,6 +22,7 @@ struct TrainerOptions {
   int patience = 5;
   int shards = 4;
   int threads = 0;
+  bool bf16 = false;  ///< products of bfloat16 while training, see TapeOptions
   std::uint64_t seed = 1;
   bool quiet = false;  ///< show nothing on standard error
 };
@@ -43,7 +44,8 @@ void expect_writable(const std::string& path);
 /// so far; on return it holds the best parameters. Shows progress on standard error. Ctrl-C
 /// validates once more, keeps the better model and returns.
 /// Throws ValueError without training or validation examples or for options out of range, IoError
-/// if the model cannot be written, NumericError when the loss is not finite.
+/// if the model cannot be written, StateError for bf16 on a CPU without it, NumericError when the
+/// loss is not finite.
 TrainingSummary train(Translator& translator, const std::vector<Example>& training,
                       const std::vector<Example>& validation, const TrainerOptions& options,
                       const std::string& path);

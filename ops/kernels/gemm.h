@@ -36,14 +36,13 @@ void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                  bool accumulate);
 
 // The same with a and b rounded to bfloat16 (8 bits of mantissa, to nearest even; subnormals are
-// zeros) and sums in float, at about twice the speed. Only for a CPU where has_bf16().
+// zeros) and sums in float, at about twice the speed. Only for a CPU where has_bf16(), see tape.h.
 
-/// Whether this CPU multiplies bfloat16.
-bool has_bf16();
 std::size_t packed_size_bf16(std::int64_t k, std::int64_t n);
 void pack_bf16(const float* b, std::int64_t k, std::int64_t n, bool transposed, void* packed);
+/// With `transpose_a`, a is stored as [k, m]; lda is then from one of those rows to the next.
 void gemm_packed_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
-                      std::int64_t lda, const void* packed, const float* bias, float* c,
-                      std::int64_t ldc, bool accumulate);
+                      std::int64_t lda, bool transpose_a, const void* packed, const float* bias,
+                      float* c, std::int64_t ldc, bool accumulate);
 
 }  // namespace unroll

@@ -51,10 +51,13 @@ struct GemmKernels {
 /// Products whose factors are bfloat16, two neighbours in k to a float's place; sums are float.
 struct Bf16Kernels {
   GemmKernels gemm;
+  /// Packs pairs of b's floats; `scratch` holds (k + 1) / 2 rows of a panel.
+  void (*pack)(const GemmPack& pack, float* scratch);
   /// out[p] = (x[2 p], x[2 p + 1]) for k elements, an odd last one beside a zero
   void (*pair_row)(const float* x, std::int64_t k, float* out);
-  /// out[j] = (x[j], y[j]); y may be null: zeros
-  void (*pair_rows)(const float* x, const float* y, std::int64_t n, float* out);
+  /// (x[j], y[j]) in whole vectors of 16, filled up with zeros, each `step` elements after the
+  /// last; y may be null: zeros
+  void (*pair_rows)(const float* x, const float* y, std::int64_t n, float* out, std::int64_t step);
 };
 
 struct SimdKernels {

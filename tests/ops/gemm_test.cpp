@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <unroll/autograd/tape.h>
 #include <unroll/ops/kernels/gemm.h>
 #include <unroll/ops/kernels/simd.h>
 #include <unroll/tests/support/catch.h>
@@ -75,6 +76,16 @@ Floats rounded_to_bf16(Floats values) {
   return values;
 }
 
+Floats transpose(const Floats& x, Index rows, Index columns) {
+  Floats y(x.size());
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < columns; ++j) {
+      y[static_cast<std::size_t>(j * rows + i)] = x[static_cast<std::size_t>(i * columns + j)];
+    }
+  }
+  return y;
+}
+
 bool same_bits(const float* a, const float* b, Index count) {
   return std::memcmp(a, b, static_cast<std::size_t>(count) * sizeof(float)) == 0;
 }
@@ -122,16 +133,6 @@ TEST_CASE("gemm: more than one block of each extent") {
 TEST_CASE("gemm: an element has the same bits in every layout and number of rows") {
   const Index m = 601, n = 523, k = 790;
   const Floats a = numbers(m * k, 1), b = numbers(k * n, 2);
-  const auto transpose = [](const Floats& x, Index x_rows, Index x_columns) {
-    Floats y(x.size());
-    for (Index i = 0; i < x_rows; ++i) {
-      for (Index j = 0; j < x_columns; ++j) {
-        y[static_cast<std::size_t>(j * x_rows + i)] =
-            x[static_cast<std::size_t>(i * x_columns + j)];
-      }
-    }
-    return y;
-  };
   const Floats at = transpose(a, m, k), bt = transpose(b, k, n);
   Floats whole(static_cast<std::size_t>(m * n)), c(whole.size());
   gemm({m, n, k}, a.data(), b.data(), whole.data(), false);
@@ -254,11 +255,11 @@ TEST_CASE("gemm_packed_bf16: float products of the rounded factors, one row like
         pack_bf16(b.data(), k, n, transposed, packed.data());
         for (const Index m : {0, 1, 2, 3, 5, 8, 21, 400}) {
           CAPTURE(m, n, k, transposed);
-          const Floats a = numbers(m * k, 1);
+          const Floats a = numbers(m * k, 1), columns = transpose(a, m, k);
           Floats c(static_cast<std::size_t>(m * n), std::numeric_limits<float>::quiet_NaN());
           const auto product = [&](Index first, Index rows, float* out, bool accumulate) {
-            gemm_packed_bf16(rows, n, k, a.data() + first * k, k, packed.data(), bias.data(), out,
-                             n, accumulate);
+            gemm_packed_bf16(rows, n, k, a.data() + first * k, k, false, packed.data(), bias.data(),
+                             out, n, accumulate);
           };
           product(0, m, c.data(), false);
           Floats start;
@@ -266,6 +267,10 @@ TEST_CASE("gemm_packed_bf16: float products of the rounded factors, one row like
           const auto truth =
               expected({m, n, k, false, transposed}, rounded_to_bf16(a), rounded_to_bf16(b), start);
           REQUIRE(worst_error(c, truth, k) <= 1);
+          Floats from_columns(c.size());
+          gemm_packed_bf16(m, n, k, columns.data(), m, true, packed.data(), bias.data(),
+                           from_columns.data(), n, false);
+          REQUIRE(same_bits(from_columns.data(), c.data(), m * n));
           if (m == 0) continue;
           Floats last(static_cast<std::size_t>(n));
           product(m - 1, 1, last.data(), false);
