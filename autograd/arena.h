@@ -21,7 +21,7 @@ class AlignedBlock {
  public:
   AlignedBlock() = default;
   explicit AlignedBlock(std::size_t bytes)
-      : memory_(static_cast<std::byte*>(::operator new (bytes, alignment(bytes))),
+      : memory_(static_cast<std::byte*>(::operator new(bytes, alignment(bytes))),
                 Free(alignment(bytes))),
         bytes_(bytes) {
     advise_huge_pages(memory_.get(), bytes);
@@ -33,7 +33,7 @@ class AlignedBlock {
   struct Free {
     Free() : Free(std::align_val_t{kAlignment}) {}
     explicit Free(std::align_val_t at) : alignment(at) {}
-    void operator()(std::byte* p) const { ::operator delete (p, alignment); }
+    void operator()(std::byte* p) const { ::operator delete(p, alignment); }
     std::align_val_t alignment;
   };
   static constexpr std::size_t kHugePage = std::size_t{2} << 20;

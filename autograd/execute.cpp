@@ -103,8 +103,8 @@ class Run {
     }
     // Indices are checked only now that their values are known.
     blame(step.where, step.op->name(), [&] {
-      step.op->run({inputs, {pointer(output.at), output.type},
-                    Attributes(attributes), step.accumulate});
+      step.op->run(
+          {inputs, {pointer(output.at), output.type}, Attributes(attributes), step.accumulate});
     });
   }
 
@@ -137,9 +137,8 @@ class Run {
       });
     }
     for (const Region& gap : assembly.gaps) {
-      for_each_run(gap, [&](std::byte* to, std::size_t, std::size_t bytes) {
-        std::memset(to, 0, bytes);
-      });
+      for_each_run(
+          gap, [&](std::byte* to, std::size_t, std::size_t bytes) { std::memset(to, 0, bytes); });
     }
   }
 

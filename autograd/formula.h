@@ -37,9 +37,7 @@ struct Formula {
 };
 
 /// How many operands a primitive takes: the first ones.
-constexpr int operand_count(Code code) {
-  return code < Code::add ? 1 : code < Code::where ? 2 : 3;
-}
+constexpr int operand_count(Code code) { return code < Code::add ? 1 : code < Code::where ? 2 : 3; }
 
 /// Several formulas over the same rows x columns elements as one program with any number of
 /// results. Values are places in a table: inputs, then constants, then results, then tile

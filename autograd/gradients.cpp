@@ -123,8 +123,7 @@ Targets record_gradients(const Variable& loss, const std::vector<std::uint32_t>&
 }
 
 /// Joins the computed (ids, rows) of one table.
-SparseRows joined_rows(std::span<const void* const> values,
-                       std::span<const Plan::Operand> roots) {
+SparseRows joined_rows(std::span<const void* const> values, std::span<const Plan::Operand> roots) {
   SparseRows result;
   std::int64_t count = 0;
   for (std::size_t k = 0; k < values.size(); k += 2) {

@@ -17,20 +17,20 @@ namespace unroll {
 /// A place in memory that is known when a run starts: the value of a node that is there already,
 /// or bytes in the memory of the run.
 struct Address {
-  std::uint32_t node = TapeState::kNone;  ///< kNone: in the memory of the run
-  bool kept = false;                      ///< in the memory that stays, not the work memory
+  std::uint32_t node = TapeState::kNone;    ///< kNone: in the memory of the run
+  bool kept = false;                        ///< in the memory that stays, not the work memory
   std::uint32_t layout = TapeState::kNone;  ///< or: this one of the layouts of parameters
   std::int64_t offset = 0;
 };
 
 struct Plan {
   struct Step {
-    const Op* op = nullptr;  ///< null: a fused formula, or an assembly
+    const Op* op = nullptr;                            ///< null: a fused formula, or an assembly
     std::uint32_t first_operand = 0, input_count = 0;  ///< inputs, then outputs
     std::uint32_t output_count = 1;
     std::uint32_t attributes = 0;
     std::uint32_t data_node = TapeState::kNone;  ///< where the attributes are read instead
-    std::uint32_t extra = 0;  ///< position in `fused` or `assemblies`
+    std::uint32_t extra = 0;                     ///< position in `fused` or `assemblies`
     std::uint32_t parameter = TapeState::kNone;  ///< use of the parameter that keeps the result
     Program::Kind kind = Program::Kind::op;
     bool accumulate = false;

@@ -91,8 +91,8 @@ class Lowering {
 
   /// The parameters are in the order of their nodes.
   std::uint32_t use_of(std::uint32_t node) const {
-    const auto found = std::ranges::lower_bound(state_.parameters, node, {},
-                                                &TapeState::ParameterUse::node);
+    const auto found =
+        std::ranges::lower_bound(state_.parameters, node, {}, &TapeState::ParameterUse::node);
     return static_cast<std::uint32_t>(found - state_.parameters.begin());
   }
 
@@ -123,9 +123,8 @@ void Program::set_inputs(Step& step, std::span<const std::uint32_t> step_inputs)
   regions.resize(inputs.size());
 }
 
-std::uint32_t Program::add_step(Kind kind, const Op* op,
-                                std::span<const std::uint32_t> step_inputs, std::uint32_t output,
-                                const Step& like) {
+std::uint32_t Program::add_step(Kind kind, const Op* op, std::span<const std::uint32_t> step_inputs,
+                                std::uint32_t output, const Step& like) {
   Step step;
   step.kind = kind;
   step.op = op;

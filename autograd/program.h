@@ -22,17 +22,17 @@ struct Program {
   /// One array. Its memory is its own, or a part of another value's, its owner's.
   struct Value {
     const Type* type = nullptr;  ///< in `types`
-    std::uint32_t node = kNone;   ///< on the tape; kNone if a pass made it
-    std::uint32_t step = kNone;   ///< that computes it; kNone: there before the run, or an alias
+    std::uint32_t node = kNone;  ///< on the tape; kNone if a pass made it
+    std::uint32_t step = kNone;  ///< that computes it; kNone: there before the run, or an alias
     std::uint32_t parameter = kNone;  ///< position in TapeState::parameters, if it is one's value
-    bool shared = false;          ///< a layout of a parameter, which keeps it
-    std::uint32_t owner = kNone;  ///< kNone: its own memory
-    std::int64_t offset = 0;      ///< bytes from the owner's memory on
-    std::int64_t stride = 0;      ///< elements between the starts of its rows; 0: contiguous
-    bool keep = false;            ///< outlives the run
-    std::uint32_t uses = 0;       ///< how often steps read it, see count_uses
-    std::uint32_t last_use = 0;   ///< position in `order` (values with memory of their own)
-    std::int64_t place = -1;      ///< offset in the work memory (the same, unless kept)
+    bool shared = false;              ///< a layout of a parameter, which keeps it
+    std::uint32_t owner = kNone;      ///< kNone: its own memory
+    std::int64_t offset = 0;          ///< bytes from the owner's memory on
+    std::int64_t stride = 0;          ///< elements between the starts of its rows; 0: contiguous
+    bool keep = false;                ///< outlives the run
+    std::uint32_t uses = 0;           ///< how often steps read it, see count_uses
+    std::uint32_t last_use = 0;       ///< position in `order` (values with memory of their own)
+    std::int64_t place = -1;          ///< offset in the work memory (the same, unless kept)
   };
 
   enum class Kind : std::uint8_t {
@@ -46,11 +46,11 @@ struct Program {
     std::uint32_t first_input = 0, input_count = 0;
     std::uint32_t attributes = 0;     ///< position in `attributes`
     std::uint32_t data_node = kNone;  ///< node whose attributes are data, see Op::data_bytes
-    std::uint32_t output = 0;       ///< value; of a fused step: position in `fused`
-    bool accumulate = false;        ///< add to the output
-    bool removed = false;           ///< another step does its work
-    bool pointwise = false;         ///< found so by the view pass, for the fuse pass
-    std::uint32_t fused = kNone;    ///< the fused step that this one became part of
+    std::uint32_t output = 0;         ///< value; of a fused step: position in `fused`
+    bool accumulate = false;          ///< add to the output
+    bool removed = false;             ///< another step does its work
+    bool pointwise = false;           ///< found so by the view pass, for the fuse pass
+    std::uint32_t fused = kNone;      ///< the fused step that this one became part of
     Location where;
   };
   /// What a fused step computes.

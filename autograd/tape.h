@@ -32,8 +32,8 @@ struct Passes {
 bool has_bf16();
 
 struct TapeOptions {
-  bool eager = false;      ///< compute each node as it is recorded: for debugging
-  bool training = true;    ///< dropout and its kin are active
+  bool eager = false;    ///< compute each node as it is recorded: for debugging
+  bool training = true;  ///< dropout and its kin are active
   /// If not 0: of the values of the forward pass, `gradients(loss, parameters)` keeps about so many
   /// bytes for the backward pass and computes the others again. The time grows by at most about one
   /// forward pass. Results do not change.

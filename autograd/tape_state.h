@@ -36,7 +36,7 @@ struct TapeState {
   std::vector<Node> nodes;
   std::vector<std::uint32_t> inputs;  ///< operands of all nodes, node by node
   std::vector<std::byte> attributes;
-  std::vector<void*> values;           ///< per node: its value, or null while pending
+  std::vector<void*> values;            ///< per node: its value, or null while pending
   std::vector<std::uint32_t> value_of;  ///< per node: scratch of the planner, kNone between runs
 
   std::vector<Tensor> leaves;  ///< keeps the values of input nodes alive
@@ -49,8 +49,8 @@ struct TapeState {
   /// Open addressing: positions in `parameters` plus one, by the address of the value; 0 is free.
   std::vector<std::uint32_t> parameter_slots;
 
-  Arena kept;       ///< values that stay until reset
-  WorkMemory work;  ///< values that live within one run
+  Arena kept;                       ///< values that stay until reset
+  WorkMemory work;                  ///< values that live within one run
   std::vector<std::byte*> layouts;  ///< of parameters, that the run reads
 
   /// A hash of all that decides how pending nodes are computed: ops, operands, attributes, types,

@@ -1,6 +1,6 @@
 // unroll: a cell, step by step over a batch of sequences. Everything a recurrent layer knows about
-// time is here: directions and lengths. What steps have in common, like the product of all their inputs
-// with one matrix, is found by the passes.
+// time is here: directions and lengths. What steps have in common, like the product of all their
+// inputs with one matrix, is found by the passes.
 #pragma once
 
 #include <cstdint>

@@ -2,10 +2,10 @@
 // var     y = sum of (x - mean)^2 / (n - correction),   dx += dy 2 (x - mean) / (n - correction)
 #include <algorithm>
 
+#include <unroll/autograd/formula_codes.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/checks.h>
 #include <unroll/ops/elementwise.h>
-#include <unroll/autograd/formula_codes.h>
 #include <unroll/ops/kernels/simd.h>
 #include <unroll/ops/reduction_kernel.h>
 #include <unroll/ops/reductions.h>

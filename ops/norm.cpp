@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include <unroll/autograd/formula_codes.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/elementwise.h>
-#include <unroll/autograd/formula_codes.h>
 #include <unroll/ops/kernels/simd.h>
 #include <unroll/ops/reduction_kernel.h>
 #include <unroll/ops/reductions.h>

@@ -69,8 +69,7 @@ class Pointwise final : public Op {
     return apply(std::span(operands.begin(), operands.size()), parameters);
   }
   Variable apply(std::span<const Operand> operands, const Scalars& parameters) const {
-    return formula_.parameters == 0 ? record(*this, operands)
-                                    : record(*this, operands, parameters);
+    return formula_.parameters == 0 ? record(*this, operands) : record(*this, operands, parameters);
   }
   /// The parameters of a recorded call.
   Scalars scalars(const Attributes& attributes) const {

@@ -36,8 +36,7 @@ class Batching {
     const std::size_t count = program_.order.size();
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint32_t s = program_.order[i];
-      if (program_.steps[s].op == &accumulate_op() &&
-          program_.steps[s].kind == Program::Kind::op) {
+      if (program_.steps[s].op == &accumulate_op() && program_.steps[s].kind == Program::Kind::op) {
         merge_terms(s);
       }
     }
@@ -55,8 +54,8 @@ class Batching {
       const auto [entry, is_new] = bucket_of.try_emplace(hash(s, levels[s]), buckets.size());
       if (is_new) buckets.emplace_back();
       Values& bucket = buckets[entry->second];
-      const bool fits = bucket.empty() ||
-                        (levels[bucket.front()] == levels[s] && alike(bucket.front(), s, 1));
+      const bool fits =
+          bucket.empty() || (levels[bucket.front()] == levels[s] && alike(bucket.front(), s, 1));
       if (fits) bucket.push_back(s);
     }
     for (const Values& bucket : buckets) {
@@ -163,7 +162,8 @@ class Batching {
 
   bool is_term(std::uint32_t value) {
     const Program::Value& v = program_.values[value];
-    if (v.step == Program::kNone || v.uses != 1 || v.keep || v.type->shape.size() == 0) return false;
+    if (v.step == Program::kNone || v.uses != 1 || v.keep || v.type->shape.size() == 0)
+      return false;
     return rows_rule(program_.steps[v.step]) == Rows::summed && rows_of(v.step) < kRows;
   }
 
@@ -218,8 +218,7 @@ class Batching {
     }
     const Program::Step like = program_.steps[steps[0]];
     const std::uint32_t value = program_.add_value(type_of(like.output));
-    const std::uint32_t merged =
-        program_.add_step(Program::Kind::op, like.op, inputs, value, like);
+    const std::uint32_t merged = program_.add_step(Program::Kind::op, like.op, inputs, value, like);
     instead_[steps.back()] = merged;
     instead_.resize(program_.steps.size(), Program::kNone);
     for (const std::uint32_t s : steps) program_.steps[s].removed = true;
@@ -282,8 +281,7 @@ class Batching {
     inputs.assign(old.begin(), old.end());
     inputs[0] = joined(parts, like);
     const std::uint32_t whole = program_.add_value(with_rows(type_of(like.output), rows));
-    const std::uint32_t step =
-        program_.add_step(Program::Kind::op, like.op, inputs, whole, like);
+    const std::uint32_t step = program_.add_step(Program::Kind::op, like.op, inputs, whole, like);
     // The first in time: of forward steps the first recorded, of backward steps the last.
     instead_[steps.front()] = step;
     std::int64_t offset = 0;

@@ -18,9 +18,7 @@ constexpr std::size_t kMaxInstructions = 160, kMaxInputs = 64;
 
 class Fusion {
  public:
-  explicit Fusion(Program& program) : program_(program) {
-    program_.count_uses();
-  }
+  explicit Fusion(Program& program) : program_(program) { program_.count_uses(); }
 
   void run() {
     for (const std::uint32_t s : program_.order) {
@@ -155,7 +153,8 @@ class Fusion {
         const std::uint32_t v = step.output;
         if (!is_output_[v] || read_by_step[v] || program_.values[v].keep) continue;
         const Formula* const formula = step.op->formula();
-        if (formula == nullptr || formula->instructions.size() != 1 || step.input_count != 1) continue;
+        if (formula == nullptr || formula->instructions.size() != 1 || step.input_count != 1)
+          continue;
         const std::uint32_t source = program_.inputs_of(step)[0];
         const bool in_memory = program_.values[source].owner == Program::kNone &&
                                is_output_[source] && type_of(source).shape == type_of(v).shape;
@@ -170,15 +169,14 @@ class Fusion {
   void finish(Open& group) {
     const bool reads_in_place = std::ranges::any_of(group.members, [&](std::uint32_t s) {
       return std::ranges::any_of(program_.inputs_of(program_.steps[s]), [&](std::uint32_t input) {
-        const bool is_broadcast = program_.steps[s].op->formula() == nullptr &&
-                                  type_of(input).shape != group.shape;
+        const bool is_broadcast =
+            program_.steps[s].op->formula() == nullptr && type_of(input).shape != group.shape;
         return program_.values[input].stride != 0 || repeated_by_[input] != Program::kNone ||
                is_broadcast;
       });
     });
-    const bool is_read = std::ranges::any_of(group.members, [&](std::uint32_t s) {
-      return is_output_[program_.steps[s].output];
-    });
+    const bool is_read = std::ranges::any_of(
+        group.members, [&](std::uint32_t s) { return is_output_[program_.steps[s].output]; });
     if (!is_read) {
       order_[group.position] = Program::kNone;
       return;

@@ -107,9 +107,10 @@ class Joiner {
     for (const std::uint32_t input : inputs) numbers.push_back(value(input, shape));
     for (int k = 0; k < formula->parameters; ++k) {
       double parameter = 0;
-      std::memcpy(&parameter,
-                  &program_.attributes[step.attributes + static_cast<std::size_t>(k) * sizeof(double)],
-                  sizeof(double));
+      std::memcpy(
+          &parameter,
+          &program_.attributes[step.attributes + static_cast<std::size_t>(k) * sizeof(double)],
+          sizeof(double));
       numbers.push_back(constant(parameter));
     }
     const auto number = [&](std::int16_t v) {

@@ -56,8 +56,8 @@ void pack(Program& program, bool bf16) {
           use.packed = program.add_value(packing.pack->infer(
               {std::span(&type, 1), Attributes(&program.attributes[like.attributes])}));
           program.values[use.packed].shared = is_parameter;
-          order.push_back(program.add_step(Program::Kind::op, packing.pack,
-                                           std::span(&matrix, 1), use.packed, like));
+          order.push_back(program.add_step(Program::Kind::op, packing.pack, std::span(&matrix, 1),
+                                           use.packed, like));
         }
         Program::Step& step = program.steps[s];
         step.op = packing.product;

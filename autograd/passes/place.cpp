@@ -58,7 +58,8 @@ class Placing {
   /// May the step that computes `value` write it to `region` of `whole`?
   bool can_move(std::uint32_t value, const Region& region, std::uint32_t whole) const {
     const Program::Value& v = program_.values[value];
-    if (v.step == Program::kNone || v.owner != Program::kNone || v.keep || v.type->shape.size() == 0) {
+    if (v.step == Program::kNone || v.owner != Program::kNone || v.keep ||
+        v.type->shape.size() == 0) {
       return false;
     }
     if (program_.home(whole).owner == value) return false;
@@ -85,8 +86,8 @@ class Placing {
       const auto home = program_.home(inputs[end]);
       const bool is_next = home.owner == array && home.offset == done &&
                            regions[end].contiguous() && program_.values[inputs[end]].stride == 0;
-      const bool adjoins = end == i || regions[end].offset ==
-                                           regions[end - 1].offset + regions[end - 1].columns;
+      const bool adjoins =
+          end == i || regions[end].offset == regions[end - 1].offset + regions[end - 1].columns;
       if (!is_next || !adjoins) return 0;
       done += static_cast<std::int64_t>(program_.values[inputs[end]].type->bytes());
     }
@@ -126,7 +127,8 @@ class Placing {
   }
 
   Program& program_;
-  std::vector<std::uint32_t> other_readers_;  ///< per value: readers other than fused steps of itself
+  std::vector<std::uint32_t>
+      other_readers_;  ///< per value: readers other than fused steps of itself
 };
 
 }  // namespace

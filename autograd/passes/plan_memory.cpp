@@ -124,11 +124,10 @@ class Planner {
       if (owner == step.output || !dies_at(owner, i)) continue;
       // Every operand in that memory must be the whole of it: a broadcast part would be read again
       // after it was overwritten.
-      const bool whole =
-          std::ranges::all_of(program_.inputs_of(step), [&](std::uint32_t input) {
-            return program_.home(input).owner != owner ||
-                   (*program_.values[input].type == type && *program_.values[owner].type == type);
-          });
+      const bool whole = std::ranges::all_of(program_.inputs_of(step), [&](std::uint32_t input) {
+        return program_.home(input).owner != owner ||
+               (*program_.values[input].type == type && *program_.values[owner].type == type);
+      });
       if (whole) return owner;
     }
     return Program::kNone;

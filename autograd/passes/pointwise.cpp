@@ -61,9 +61,9 @@ bool is_pointwise(const Program& program, const Program::Step& step) {
   if (step.kind != Program::Kind::op) return false;
   if (program.values[step.output].type->shape.size() == 0) return false;
   const Formula* const formula = step.op->formula();
-  const bool computes = formula != nullptr ? formula->result >= formula->arguments()
-                                           : step.op == &accumulate_op() &&
-                                                 is_short_sum(program, step);
+  const bool computes = formula != nullptr
+                            ? formula->result >= formula->arguments()
+                            : step.op == &accumulate_op() && is_short_sum(program, step);
   return computes && pointwise_dtype(program, step).has_value();
 }
 

@@ -218,8 +218,8 @@ class Rematerialising {
   std::vector<std::uint32_t> segment_of_;  ///< per step
   std::uint32_t last_segment_ = 0;
   std::vector<std::uint32_t> forward_;
-  std::vector<bool> read_, stays_;    ///< per value: by backward steps; in any case
-  std::vector<std::int64_t> saved_;   ///< per step: bytes that are dropped
+  std::vector<bool> read_, stays_;   ///< per value: by backward steps; in any case
+  std::vector<std::int64_t> saved_;  ///< per step: bytes that are dropped
   std::vector<std::int64_t> crossing_;
   std::size_t saved_total_ = 0;
   std::vector<std::uint32_t> again_;  ///< per value: the second one

@@ -115,7 +115,8 @@ class Viewing {
     if (whole >= slice_uses_.size()) return false;
     const Program::Value& value = program_.values[whole];
     if (value.step == Program::kNone || value.owner != Program::kNone || value.keep ||
-        value.stride != 0 || value.uses != slice_uses_[whole] || !program_.steps[value.step].pointwise) {
+        value.stride != 0 || value.uses != slice_uses_[whole] ||
+        !program_.steps[value.step].pointwise) {
       return false;
     }
     return std::ranges::all_of(

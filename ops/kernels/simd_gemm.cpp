@@ -216,8 +216,7 @@ void multiply(const GemmBlock& g) {
   const Cut panels = panels_of(g.n, kTileVectors);
   const Cut depths{g.k, g.k <= kDepth * 3 / 2 ? 1 : ceil_div(g.k, kDepth)};
   const Index strip_rows = g.a_strip_rows != 0 ? g.a_strip_rows : kTileRows;
-  const Index block_rows =
-      ceil_div(ceil_div(g.m, ceil_div(g.m, kRows)), strip_rows) * strip_rows;
+  const Index block_rows = ceil_div(ceil_div(g.m, ceil_div(g.m, kRows)), strip_rows) * strip_rows;
   // So many parts of k that their part of a block of rows stays in the second cache.
   const Index fitting = kRowFloats / (block_rows * ceil_div(g.k, depths.parts) + 1);
   const Index together = fitting > 1 ? fitting : 1;

@@ -14,8 +14,8 @@ inline void run_primitive(Code code, const float* a, const float* b, const float
                           std::int64_t n) {
   simd().primitives[static_cast<std::size_t>(code)](a, b, c, out, n);
 }
-inline void run_primitive(Code code, const double* a, const double* b, const double* c,
-                          double* out, std::int64_t n) {
+inline void run_primitive(Code code, const double* a, const double* b, const double* c, double* out,
+                          std::int64_t n) {
   const int count = operand_count(code);
   for (std::int64_t i = 0; i < n; ++i) {
     out[i] = evaluate(code, a[i], count > 1 ? b[i] : 0, count > 2 ? c[i] : 0);
