@@ -14,19 +14,33 @@ std::shared_ptr<const PlanCache::Entry> PlanCache::find(std::uint64_t key) {
   return entries_.front();
 }
 
+namespace {
+
+std::size_t bytes_of(const Plan& plan) {
+  std::size_t bytes = plan.steps.size() * sizeof(Plan::Step) +
+                      plan.operands.size() * sizeof(Plan::Operand) + plan.attributes.size();
+  for (const FusedFormula& formula : plan.fused) {
+    bytes += sizeof(formula) + formula.instructions.size() * sizeof(FusedFormula::Instruction) +
+             (formula.inputs.size() + formula.results.size()) * sizeof(FusedFormula::Layout);
+  }
+  return bytes;
+}
+
+}  // namespace
+
 std::shared_ptr<const PlanCache::Entry> PlanCache::add(Entry entry) {
-  const Plan& plan = *entry.plan;
-  entry.bytes = plan.steps.size() * sizeof(Plan::Step) +
-                plan.operands.size() * sizeof(Plan::Operand) + plan.attributes.size();
-  bytes_ += entry.bytes;
-  entries_.push_front(std::make_shared<const Entry>(std::move(entry)));
-  places_[entries_.front()->key] = entries_.begin();
-  while (bytes_ > kMaxBytes && entries_.size() > 1) {
+  entry.bytes = bytes_of(*entry.plan);
+  auto added = std::make_shared<const Entry>(std::move(entry));
+  if (added->bytes > kMaxBytes) return added;
+  bytes_ += added->bytes;
+  entries_.push_front(added);
+  places_[added->key] = entries_.begin();
+  while (bytes_ > kMaxBytes) {
     bytes_ -= entries_.back()->bytes;
     places_.erase(entries_.back()->key);
     entries_.pop_back();
   }
-  return entries_.front();
+  return added;
 }
 
 }  // namespace unroll

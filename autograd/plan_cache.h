@@ -28,7 +28,8 @@ struct GradientPlan {
   std::vector<Part> parts;
 };
 
-/// The least recently used plans go when all together are larger than a bound.
+/// The least recently used plans go when all together are larger than a bound; a plan that is
+/// larger alone is not kept.
 class PlanCache {
  public:
   static constexpr std::size_t kMaxBytes = std::size_t{32} << 20;
