@@ -3,21 +3,17 @@
 find_package(TBB CONFIG REQUIRED)
 find_package(fmt CONFIG REQUIRED)
 find_package(ZLIB REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)
 
-# Found by header and library: Debian's CMake package of oneDNN asks for OpenCL, that of xsimd
-# may ask for xtl, and utf8proc has none.
-find_library(DNNL_LIBRARY dnnl REQUIRED)
+# Found by header and library: Debian's CMake package of xsimd may ask for xtl, and utf8proc has
+# none.
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
-find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
 find_path(UTF8PROC_INCLUDE_DIR utf8proc.h REQUIRED)
 find_path(UTF8CPP_INCLUDE_DIR utf8.h PATH_SUFFIXES utf8cpp REQUIRED)
 find_path(XSIMD_INCLUDE_DIR xsimd/xsimd.hpp REQUIRED)
 find_path(NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
 
-set(unroll_include_dirs ${DNNL_INCLUDE_DIR} ${UTF8PROC_INCLUDE_DIR} ${UTF8CPP_INCLUDE_DIR}
+set(unroll_include_dirs ${UTF8PROC_INCLUDE_DIR} ${UTF8CPP_INCLUDE_DIR}
   ${XSIMD_INCLUDE_DIR} ${NLOHMANN_JSON_INCLUDE_DIR})
 list(REMOVE_DUPLICATES unroll_include_dirs)
-set(unroll_libraries TBB::tbb fmt::fmt ZLIB::ZLIB OpenMP::OpenMP_CXX
-  $<BUILD_INTERFACE:${DNNL_LIBRARY}> $<INSTALL_INTERFACE:dnnl>
+set(unroll_libraries TBB::tbb fmt::fmt ZLIB::ZLIB
   $<BUILD_INTERFACE:${UTF8PROC_LIBRARY}> $<INSTALL_INTERFACE:utf8proc>)
