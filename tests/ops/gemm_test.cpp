@@ -87,7 +87,7 @@ Floats transpose(const Floats& x, Index rows, Index columns) {
 }
 
 bool same_bits(const float* a, const float* b, Index count) {
-  return std::memcmp(a, b, static_cast<std::size_t>(count) * sizeof(float)) == 0;
+  return count == 0 || std::memcmp(a, b, static_cast<std::size_t>(count) * sizeof(float)) == 0;
 }
 
 }  // namespace
