@@ -65,6 +65,15 @@ class Arena {
     used_ += size;
     return result;
   }
+  /// How far it is used, to come back to when a run fails.
+  struct Mark {
+    std::size_t block, used;
+  };
+  Mark mark() const { return {block_, used_}; }
+  void roll_back(const Mark& mark) {
+    block_ = mark.block;
+    used_ = mark.used;
+  }
   /// Everything allocated becomes invalid; the memory is kept.
   void release() {
     block_ = 0;

@@ -150,14 +150,26 @@ class Run {
 
 }  // namespace
 
-void run_plan(TapeState& state, const Plan& plan, std::vector<const void*>* results) {
-  expect_unchanged_parameters(state);
-  const Run run(state, plan);
-  run.run();
+void hash_published(TapeState& state, const Plan& plan) {
   for (const Plan::Published& value : plan.published) {
-    state.values[value.node] = run.pointer(value.at);
     state.structure = hash_with(state.structure, value.node);
   }
+}
+
+void run_plan(TapeState& state, const Plan& plan, std::vector<const void*>* results) {
+  expect_unchanged_parameters(state);
+  const Arena::Mark before = state.kept.mark();
+  const Run run(state, plan);
+  try {
+    run.run();
+  } catch (...) {
+    state.kept.roll_back(before);
+    throw;
+  }
+  for (const Plan::Published& value : plan.published) {
+    state.values[value.node] = run.pointer(value.at);
+  }
+  hash_published(state, plan);
   if (results == nullptr) return;
   results->clear();
   for (const Plan::Operand& root : plan.roots) results->push_back(run.pointer(root.at));
@@ -167,8 +179,11 @@ void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep)
   if (std::ranges::all_of(roots, [&](std::uint32_t r) { return state.values[r] != nullptr; })) {
     return;
   }
-  if (!state.options.passes.cache) return run_plan(state, make_plan(state, roots, keep));
-  std::uint64_t key = hash_with(state.structure, static_cast<std::uint64_t>(keep));
+  if (!state.options.passes.cache || state.options.eager)
+    return run_plan(state, make_plan(state, roots, keep));
+  constexpr std::uint64_t kEvaluate = 1;  // gradients has keys of its own
+  std::uint64_t key =
+      hash_with(hash_with(state.structure, kEvaluate), static_cast<std::uint64_t>(keep));
   for (const std::uint32_t root : roots) key = hash_with(key, root);
   auto entry = state.plans.find(key);
   if (entry == nullptr) {
@@ -192,7 +207,7 @@ void expect_current(const TapeState& state, std::uint32_t node) {
 void run_now(TapeState& state, std::uint32_t index) {
   const Node& node = state.nodes[index];
   for (const std::uint32_t input : state.read_inputs_of(node)) {
-    if (state.values[input] == nullptr) {  // a leaf constant, or recorded before eager mode
+    if (state.values[input] == nullptr) {  // a constant
       evaluate(state, std::span(&input, 1), Keep::everything);
     }
   }

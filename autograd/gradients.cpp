@@ -200,7 +200,8 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
   TapeState& state = root.state();
   std::vector<std::uint32_t> leaves;
   std::vector<std::size_t> positions;
-  std::uint64_t key = hash_with(state.structure, root.index());
+  constexpr std::uint64_t kGradients = 2;  // evaluate has keys of its own
+  std::uint64_t key = hash_with(hash_with(state.structure, kGradients), root.index());
   for (const TapeState::ParameterUse& use : state.parameters) {
     const std::size_t i = use.parameter.index();
     if (i >= parameters.size() || !(parameters[i] == use.parameter)) continue;
@@ -217,6 +218,7 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
   // computes eagerly.
   const TapeState::Mark before = state.mark();
   const auto end = static_cast<std::uint32_t>(before.nodes);
+  std::shared_ptr<const Plan> plan;
   Gradients result = all_or_nothing(state, [&] {
     Targets targets = blame(loss.where(), "gradients", [&] {
       Targets found = leaves.empty() ? Targets{} : record_gradients(root, leaves, positions);
@@ -225,21 +227,21 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
       }
       return found;
     });
-    auto plan = std::make_shared<const Plan>(make_plan(state, targets.roots, Keep::roots, end));
+    plan = std::make_shared<const Plan>(make_plan(state, targets.roots, Keep::roots, end));
     PlanCache::Entry entry{key, plan, std::move(targets.plan)};
     run_plan(state, *plan, &values);
     Gradients computed = collect(parameters, entry, values);
     const auto lasts = [&](const Plan::Operand& operand) {
       return operand.at.node == TapeState::kNone || operand.at.node < end;
     };
-    if (state.options.passes.cache && std::ranges::all_of(plan->operands, lasts) &&
-        std::ranges::all_of(plan->roots, lasts)) {
+    if (state.options.passes.cache && plan->reusable &&
+        std::ranges::all_of(plan->operands, lasts) && std::ranges::all_of(plan->roots, lasts)) {
       state.plans.add(std::move(entry));
     }
     return computed;
   });
   state.roll_back(before);
-  state.structure = hash_with(state.structure, root.index());  // which is computed now
+  hash_published(state, *plan);
   return result;
 }
 

@@ -166,7 +166,8 @@ class Op {
   /// `bf16`: both factors are to be rounded to bfloat16.
   virtual Packing packing(const Signature&, bool /*bf16*/) const { return {}; }
   /// How many of the first attribute bytes are data like a value, not structure: a program that
-  /// differs in nothing else has the same plan.
+  /// differs in nothing else has the same plan. Numbers that a derivative rule records as constants
+  /// must follow from structure alone.
   virtual std::size_t data_bytes() const { return 0; }
 
   /// Records the derivative: for each wanted input, `d.add(i, contribution)`.

@@ -5,6 +5,7 @@
 #include <map>
 
 #include <unroll/autograd/arena.h>
+#include <unroll/autograd/leaves.h>
 
 namespace unroll {
 
@@ -72,13 +73,13 @@ class Compiler {
     const Program::Value& owner = program_.values[home.owner];
     if (home.owner == v && owner.step == Program::kNone) return;  // was there before
     if (value.keep || (home.owner != v && value.stride == 0 &&
-                       (owner.keep || owner.step == Program::kNone) && is_written(v))) {
+                       (owner.keep || owner.step == Program::kNone) && is_mere_alias(v))) {
       plan_.published.push_back({value.node, operand(v).at});
     }
   }
 
   /// An alias for its own sake, not the place where a part of something else was computed.
-  bool is_written(std::uint32_t v) const { return program_.values[v].step == Program::kNone; }
+  bool is_mere_alias(std::uint32_t v) const { return program_.values[v].step == Program::kNone; }
 
   void add(const Program::Step& step) {
     Plan::Step result;
@@ -107,6 +108,8 @@ class Compiler {
       plan_.assemblies.push_back(assembly(step));
     } else if (step.data_node != Program::kNone && step.data_node < end_) {
       result.data_node = step.data_node;
+    } else if (step.data_node != Program::kNone && step.op != &constant_op()) {
+      plan_.reusable = false;
     }
     plan_.steps.push_back(result);
   }

@@ -4,10 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
+#include <deque>
 #include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include <unroll/autograd/program.h>
@@ -64,14 +63,19 @@ struct Plan {
   std::vector<Published> published;
   std::vector<Operand> roots;
   std::size_t work_bytes = 0, kept_bytes = 0, layout_count = 0;
+  /// False if it holds data of nodes that will be gone: it is for this run only.
+  bool reusable = true;
 };
 
 /// Applies the passes that the options allow. Nodes from `end` on will be gone when the plan runs.
 Plan make_plan(TapeState& state, std::span<const std::uint32_t> roots, Keep keep,
                std::uint32_t end = TapeState::kNone);
 
+/// Enters into the hash of the structure what a run of the plan leaves on the tape.
+void hash_published(TapeState& state, const Plan& plan);
+
 /// Computes everything; on errors the tape is as it was. The plan's roots are at `results` then,
-/// valid until the next run or reset.
+/// valid until the tape is reset.
 void run_plan(TapeState& state, const Plan& plan, std::vector<const void*>* results = nullptr);
 
 }  // namespace unroll

@@ -18,7 +18,13 @@ namespace {
 
 std::size_t bytes_of(const Plan& plan) {
   std::size_t bytes = plan.steps.size() * sizeof(Plan::Step) +
-                      plan.operands.size() * sizeof(Plan::Operand) + plan.attributes.size();
+                      (plan.operands.size() + plan.roots.size()) * sizeof(Plan::Operand) +
+                      plan.published.size() * sizeof(Plan::Published) +
+                      plan.types->size() * sizeof(Type) + plan.attributes.size();
+  for (const Plan::Assembly& assembly : plan.assemblies) {
+    bytes += sizeof(assembly) + assembly.copies.size() * sizeof(Plan::Assembly::Copy) +
+             assembly.gaps.size() * sizeof(Region);
+  }
   for (const FusedFormula& formula : plan.fused) {
     bytes += sizeof(formula) + formula.instructions.size() * sizeof(FusedFormula::Instruction) +
              (formula.inputs.size() + formula.results.size()) * sizeof(FusedFormula::Layout);

@@ -2,6 +2,7 @@
 #include <unroll/autograd/program.h>
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include <unroll/autograd/leaves.h>
@@ -38,6 +39,23 @@ std::vector<std::uint32_t> pending_ancestors(TapeState& state,
   std::ranges::reverse(found);
   return found;
 }
+
+/// When something throws half-way, no mark may stay.
+class MarksGone {
+ public:
+  explicit MarksGone(TapeState& state) : state_(state), exceptions_(std::uncaught_exceptions()) {}
+  ~MarksGone() {
+    if (std::uncaught_exceptions() > exceptions_) {
+      std::ranges::fill(state_.value_of, TapeState::kNone);
+    }
+  }
+  MarksGone(const MarksGone&) = delete;
+  MarksGone& operator=(const MarksGone&) = delete;
+
+ private:
+  TapeState& state_;
+  int exceptions_;
+};
 
 /// Translates nodes one by one; TapeState::value_of holds what became of them meanwhile.
 class Lowering {
@@ -111,8 +129,9 @@ std::uint32_t Program::add_value(const Type& type) {
   constexpr std::ptrdiff_t kLookedAt = 16;
   const auto end = types->rbegin() + std::min<std::ptrdiff_t>(std::ssize(*types), kLookedAt);
   const auto found = std::find(types->rbegin(), end, type);
-  if (found == end) types->push_back(type);
-  values.emplace_back().type = found == end ? &types->back() : &*found;
+  const Type* known = found == end ? nullptr : &*found;
+  if (known == nullptr) known = &types->emplace_back(type);
+  values.emplace_back().type = known;
   return static_cast<std::uint32_t>(values.size() - 1);
 }
 
@@ -167,6 +186,7 @@ Signature signature_of(const Program& program, const Program::Step& step,
 }
 
 Program make_program(TapeState& state, std::span<const std::uint32_t> roots, Keep keep) {
+  const MarksGone marks_gone(state);
   Lowering lowering(state);
   Program& program = lowering.program();
   const std::vector<std::uint32_t> nodes = pending_ancestors(state, roots);
@@ -205,7 +225,8 @@ void put_in_order(Program& program, std::span<const std::uint32_t> listed) {
       const std::size_t before = pending.size();
       for (const std::uint32_t input : program.inputs_of(program.steps[s])) {
         const std::uint32_t needed = step_behind(input);
-        if (needed != Program::kNone && !done[needed]) pending.push_back(needed);
+        if (needed != Program::kNone && !done[needed] && !program.steps[needed].removed)
+          pending.push_back(needed);
       }
       if (pending.size() > before) continue;
       pending.pop_back();

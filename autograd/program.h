@@ -32,7 +32,7 @@ struct Program {
     bool keep = false;                ///< outlives the run
     std::uint32_t uses = 0;           ///< how often steps read it, see count_uses
     std::uint32_t last_use = 0;       ///< position in `order` (values with memory of their own)
-    std::int64_t place = -1;          ///< offset in the work memory (the same, unless kept)
+    std::int64_t place = -1;  ///< offset in the work memory, or in the kept memory of the run
   };
 
   enum class Kind : std::uint8_t {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -76,8 +75,18 @@ void hash_newest(TapeState& state) {
   state.structure = h;
 }
 
+/// Operands and attributes are numbered by 32 bits.
+void expect_room(const TapeState& state, std::size_t inputs, std::size_t attributes) {
+  constexpr std::size_t kLimit = TapeState::kNone;
+  if (state.inputs.size() + inputs >= kLimit || state.attributes.size() + attributes >= kLimit ||
+      state.nodes.size() >= kLimit - 1) {
+    throw StateError("the tape is full; reset it between passes");
+  }
+}
+
 std::uint32_t leaf(TapeState& state, const Op& op, const Type& type, void* value,
                    const Location& where, std::span<const std::byte> attributes = {}) {
+  expect_room(state, 0, attributes.size());
   const auto index = static_cast<std::uint32_t>(state.nodes.size());
   Node node;
   node.op = &op;
@@ -227,12 +236,7 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
                                            : std::span<const Type*>(many);
   for (std::size_t i = 0; i < inputs.size(); ++i) types[i] = &state.nodes[inputs[i]].type;
 
-  // Operands and attributes are numbered by 32 bits.
-  constexpr std::size_t kLimit = TapeState::kNone;
-  if (state.inputs.size() + inputs.size() >= kLimit ||
-      state.attributes.size() + attributes.size() >= kLimit || state.nodes.size() >= kLimit - 1) {
-    throw StateError("the tape is full; reset it between passes");
-  }
+  expect_room(state, inputs.size(), attributes.size());
 
   const Signature call{types, Attributes(attributes.data())};
   Node node;
@@ -312,60 +316,6 @@ void expect_supported(const TapeOptions& options, bool cpu_has_bf16) {
   throw StateError(
       "Tape: bf16 is asked for, but this CPU does not multiply bfloat16; expected one with the "
       "instructions AVX512_BF16, or bf16 = false");
-}
-
-void TapeState::clear() {
-  ++generation;
-  nodes.clear();
-  inputs.clear();
-  attributes.clear();
-  values.clear();
-  value_of.clear();
-  leaves.clear();
-  parameters.clear();
-  std::ranges::fill(parameter_slots, 0u);
-  kept.release();
-  structure = 0;
-  random_counter = 0;
-}
-
-void TapeState::roll_back(const Mark& mark) {
-  nodes.resize(mark.nodes);
-  values.resize(mark.nodes);
-  value_of.resize(mark.nodes);
-  inputs.resize(mark.inputs);
-  attributes.resize(mark.attributes);
-  leaves.resize(mark.leaves);
-  structure = mark.structure;
-  if (parameters.size() == mark.parameters) return;
-  parameters.erase(parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
-                   parameters.end());
-  parameter_slots.clear();  // filled again when they are looked at
-}
-
-std::uint32_t& TapeState::parameter_slot(const Parameter& wanted) {
-  const auto find = [&](const Parameter& parameter) -> std::uint32_t& {
-    const void* const value = &parameter.value();
-    std::size_t at = hash_with(0, reinterpret_cast<std::uintptr_t>(value));
-    for (;; ++at) {
-      std::uint32_t& slot = parameter_slots[at & (parameter_slots.size() - 1)];
-      if (slot == 0 || &parameters[slot - 1].parameter.value() == value) return slot;
-    }
-  };
-  if (parameter_slots.size() < 2 * parameters.size() + 2) {
-    parameter_slots.assign(std::bit_ceil(4 * parameters.size() + 16), 0);
-    for (std::uint32_t i = 0; i < parameters.size(); ++i) find(parameters[i].parameter) = i + 1;
-  }
-  return find(wanted);
-}
-
-Signature signature_of(const TapeState& state, const Node& node,
-                       std::vector<const Type*>& scratch) {
-  scratch.clear();
-  for (const std::uint32_t input : state.inputs_of(node)) {
-    scratch.push_back(&state.nodes[input].type);
-  }
-  return {scratch, state.attributes_of(node)};
 }
 
 }  // namespace unroll

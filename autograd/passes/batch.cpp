@@ -100,8 +100,8 @@ class Batching {
     const Program::Step &x = program_.steps[a], &y = program_.steps[b];
     if (x.op != y.op || x.input_count != y.input_count) return false;
     const std::size_t bytes = x.op->attribute_bytes();
-    if (std::memcmp(&program_.attributes[x.attributes], &program_.attributes[y.attributes],
-                    bytes) != 0) {
+    if (std::memcmp(program_.attributes.data() + x.attributes,
+                    program_.attributes.data() + y.attributes, bytes) != 0) {
       return false;
     }
     const auto xs = program_.inputs_of(x), ys = program_.inputs_of(y);

@@ -14,6 +14,7 @@ namespace unroll::passes {
 
 namespace {
 
+// A few times what a step of a model has. The tables of a formula number by 16 bits.
 constexpr std::size_t kMaxInstructions = 160, kMaxInputs = 64;
 
 class Fusion {
@@ -152,6 +153,7 @@ class Fusion {
         const Program::Step& step = program_.steps[s];
         const std::uint32_t v = step.output;
         if (!is_output_[v] || read_by_step[v] || program_.values[v].keep) continue;
+        if (type_of(v).dtype != group.dtype) continue;  // a mask: readers may compute in another
         const Formula* const formula = step.op->formula();
         if (formula == nullptr || formula->instructions.size() != 1 || step.input_count != 1)
           continue;

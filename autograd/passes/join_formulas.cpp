@@ -75,8 +75,7 @@ class Joiner {
   int value(std::uint32_t value, const Shape& shape) {
     if (number_of_[value] != kUnnumbered) return number_of_[value];
     const Program::Value& v = program_.values[value];
-    FusedFormula::Layout layout = *layout_of(*v.type, shape);
-    if (v.stride != 0) layout.row_stride = v.stride;
+    const FusedFormula::Layout layout = *layout_of(*v.type, shape);
     group_.formula.inputs.push_back(layout);
     inputs_.push_back(value);
     return set_number(value, -static_cast<int>(inputs_.size()));

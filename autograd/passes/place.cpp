@@ -128,7 +128,7 @@ class Placing {
 
   Program& program_;
   std::vector<std::uint32_t>
-      other_readers_;  ///< per value: readers other than fused steps of itself
+      other_readers_;  ///< per value: all but the fused steps that read just it
 };
 
 }  // namespace

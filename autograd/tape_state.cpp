@@ -1,0 +1,63 @@
+// The lists behind a tape: forgetting all, forgetting the newest, finding parameters.
+#include <unroll/autograd/tape_state.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace unroll {
+
+void TapeState::clear() {
+  ++generation;
+  nodes.clear();
+  inputs.clear();
+  attributes.clear();
+  values.clear();
+  value_of.clear();
+  leaves.clear();
+  parameters.clear();
+  std::ranges::fill(parameter_slots, 0u);
+  kept.release();
+  structure = 0;
+  random_counter = 0;
+}
+
+void TapeState::roll_back(const Mark& mark) {
+  nodes.resize(mark.nodes);
+  values.resize(mark.nodes);
+  value_of.resize(mark.nodes);
+  inputs.resize(mark.inputs);
+  attributes.resize(mark.attributes);
+  leaves.resize(mark.leaves);
+  structure = mark.structure;
+  if (parameters.size() == mark.parameters) return;
+  parameters.erase(parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
+                   parameters.end());
+  parameter_slots.clear();  // filled again when they are looked at
+}
+
+std::uint32_t& TapeState::parameter_slot(const Parameter& wanted) {
+  const auto find = [&](const Parameter& parameter) -> std::uint32_t& {
+    const void* const value = &parameter.value();
+    std::size_t at = hash_with(0, reinterpret_cast<std::uintptr_t>(value));
+    for (;; ++at) {
+      std::uint32_t& slot = parameter_slots[at & (parameter_slots.size() - 1)];
+      if (slot == 0 || &parameters[slot - 1].parameter.value() == value) return slot;
+    }
+  };
+  if (parameter_slots.size() < 2 * parameters.size() + 2) {
+    parameter_slots.assign(std::bit_ceil(4 * parameters.size() + 16), 0);
+    for (std::uint32_t i = 0; i < parameters.size(); ++i) find(parameters[i].parameter) = i + 1;
+  }
+  return find(wanted);
+}
+
+Signature signature_of(const TapeState& state, const Node& node,
+                       std::vector<const Type*>& scratch) {
+  scratch.clear();
+  for (const std::uint32_t input : state.inputs_of(node)) {
+    scratch.push_back(&state.nodes[input].type);
+  }
+  return {scratch, state.attributes_of(node)};
+}
+
+}  // namespace unroll
