@@ -1,4 +1,5 @@
 // Plans: when one is used again, what it may not remember, and what a failed run leaves behind.
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/elementwise.h>
