@@ -1,4 +1,5 @@
 // W8: long sequences, for memory. W9: one size grows at a time, for the exponent of time by it.
+// W11: steps so small that recording and planning show.
 #include <unroll/bench/sequences.h>
 
 namespace unroll::bench {
@@ -30,6 +31,9 @@ void add_growth(std::vector<Entry>& entries) {
   }
   for (std::int64_t hidden = 32; hidden <= 1'024; hidden *= 2) {
     entries.push_back(growing("W9/H", {50, 32, hidden}, hidden));
+  }
+  for (const std::int64_t steps : {50, 500, 5'000}) {
+    entries.push_back(growing("W11/T", {steps, 1, 16}, steps));
   }
 }
 

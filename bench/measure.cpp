@@ -1,6 +1,7 @@
 // Timing by the steady clock, and Linux's accounts of memory.
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -28,6 +29,24 @@ double timed_step(Workload& workload) {
   return milliseconds(begin, Clock::now());
 }
 
+double median_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+/// Steps for `seconds`, one at least: milliseconds of processor time per step.
+double processor_time(Workload& workload, double seconds) {
+  const std::clock_t begin = std::clock();
+  double passed = 0;
+  int steps = 0;
+  do {
+    workload.step();
+    ++steps;
+    passed = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+  } while (passed < seconds);
+  return 1e3 * passed / steps;
+}
+
 }  // namespace
 
 Timing measure(Workload& workload, double seconds, int least) {
@@ -49,6 +68,20 @@ Timing measure(Workload& workload, double seconds, int least) {
   timing.minimum = times.front();
   timing.median = times[times.size() / 2];
   return timing;
+}
+
+InTurn measure_in_turn(Workload& first, Workload& second, int rounds, double seconds) {
+  std::vector<double> of_first, of_second, ratios;
+  for (int i = 0; i < 2; ++i) {
+    first.step();
+    second.step();
+  }
+  for (int i = 0; i < rounds; ++i) {
+    of_first.push_back(processor_time(first, seconds));
+    of_second.push_back(processor_time(second, seconds));
+    ratios.push_back(of_second.back() / of_first.back());
+  }
+  return {median_of(of_first), median_of(of_second), median_of(ratios)};
 }
 
 Resident resident() {

@@ -17,6 +17,15 @@ struct Timing {
 /// minimum and heap calls are of the latter. The engine is warm after two steps, caches after one.
 Timing measure(Workload& workload, double seconds, int least);
 
+/// Two workloads in turn, round after round, by the processor time of the program: other programs
+/// on the machine take time from both alike.
+struct InTurn {
+  double first = 0, second = 0;  ///< milliseconds per step, medians of the rounds
+  double ratio = 0;              ///< second / first, median of the rounds
+};
+/// Each round gives each of them about `seconds`. Both are warm before the first.
+InTurn measure_in_turn(Workload& first, Workload& second, int rounds, double seconds);
+
 /// The memory of this process, from the system. 0 where the system does not say.
 struct Resident {
   std::size_t now = 0, peak = 0;  ///< bytes

@@ -11,7 +11,7 @@ class Forward final : public Workload {
  public:
   using Function = std::function<Variable(std::span<const Variable>)>;
   Forward(Function f, const std::vector<Shape>& shapes, const Cost& cost, const Setting& setting)
-      : f_(std::move(f)), tape_({.bf16 = setting.bf16}) {
+      : f_(std::move(f)), tape_(setting.tape) {
     cost_ = cost;
     for (const Shape& shape : shapes) inputs_.push_back(random_numbers(shape, inputs_.size()));
   }
@@ -22,6 +22,7 @@ class Forward final : public Workload {
     evaluate({f_(x)});
   }
   std::size_t tape_bytes() override { return tape_.memory_bytes(); }
+  std::size_t tape_nodes() override { return tape_.size(); }
 
  private:
   Function f_;
@@ -52,14 +53,26 @@ void add_micro(std::vector<Entry>& entries) {
     };
     entries.push_back(entry);
   }
-  for (const std::int64_t size : {64, 4'096, 262'144}) {
+  struct Elementwise {
+    const char* name;
+    std::int64_t size;
+    Variable (*function)(const Variable& x);
+  };
+  const auto gelu_of = [](const Variable& x) { return gelu(x); };
+  const auto relu_of = [](const Variable& x) { return relu(x); };
+  for (const Elementwise& formula : {Elementwise{"gelu", 64, gelu_of},
+                                     {"gelu", 4'096, gelu_of},
+                                     {"gelu", 262'144, gelu_of},
+                                     {"relu", 8'192, relu_of},
+                                     {"relu", 262'144, relu_of},
+                                     {"relu", 8'388'608, relu_of}}) {
     Entry entry;
-    entry.name = "micro/gelu/" + std::to_string(size);
+    entry.name = std::string("micro/") + formula.name + '/' + std::to_string(formula.size);
     entry.what = "one formula over an array";
-    const Cost cost{.tokens = static_cast<double>(size)};
-    entry.make = [size, cost](const Setting& setting) {
-      const auto f = [](std::span<const Variable> x) { return gelu(x[0]); };
-      return std::make_unique<Forward>(f, std::vector<Shape>{{size}}, cost, setting);
+    const Cost cost{.tokens = static_cast<double>(formula.size)};
+    entry.make = [formula, cost](const Setting& setting) {
+      const auto f = [formula](std::span<const Variable> x) { return formula.function(x[0]); };
+      return std::make_unique<Forward>(f, std::vector<Shape>{{formula.size}}, cost, setting);
     };
     entries.push_back(entry);
   }

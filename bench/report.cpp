@@ -46,6 +46,18 @@ void print_line(const Result& r) {
   std::fflush(stdout);
 }
 
+void print_options_heading() {
+  fmt::print("{:<30} {:>11} {:>11} {:>7} {:>11} {:>11}\n", "workload", "default ms", "options ms",
+             "ratio", "default MB", "options MB");
+}
+
+void print_options_line(const OptionsResult& r) {
+  fmt::print("{:<30} {:>11.4g} {:>11.4g} {:>7.3f} {:>11.2f} {:>11.2f}\n", r.name, r.timing.first,
+             r.timing.second, r.timing.ratio, static_cast<double>(r.default_bytes) * 1e-6,
+             static_cast<double>(r.bytes) * 1e-6);
+  std::fflush(stdout);
+}
+
 void print_summary(const std::vector<Result>& results) {
   std::map<std::string, std::vector<const Result*>> series, threads;
   for (const Result& result : results) {
@@ -77,6 +89,7 @@ std::string to_json(const std::vector<Result>& results) {
         {"steps", r.timing.steps},      {"heap_calls_per_step", r.timing.heap_calls},
         {"tape_bytes", r.tape_bytes},   {"resident_bytes", r.resident_bytes},
         {"fma_peak_gflops", r.fma_peak}};
+    if (r.tape_nodes > 0) line["tape_nodes"] = r.tape_nodes;
     if (r.cost.flop > 0) line["gflops"] = r.gflops();
     if (r.cost.tokens > 0) line["tokens_per_second"] = 1e3 * r.cost.tokens / r.timing.median;
     if (r.hash != 0) line["hash"] = fmt::format("{:016x}", r.hash);

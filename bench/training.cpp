@@ -12,10 +12,10 @@ namespace unroll::bench {
 Training::Training(const Setting& setting, std::int64_t batch)
     : shards_(static_cast<int>(
           std::min<std::int64_t>(setting.shards > 0 ? setting.shards : setting.threads, batch))),
-      tape_({.bf16 = setting.bf16}) {
+      tape_(setting.tape) {
   if (shards_ > 1 || setting.threads > 1) {
-    parallel_.emplace(ParallelOptions{
-        .shards = shards_, .threads = setting.threads, .tape = {.bf16 = setting.bf16}});
+    parallel_.emplace(
+        ParallelOptions{.shards = shards_, .threads = setting.threads, .tape = setting.tape});
   }
 }
 

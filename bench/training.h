@@ -19,6 +19,7 @@ class Training : public Workload {
 
   void step() override;
   std::size_t tape_bytes() override;
+  std::size_t tape_nodes() override { return parallel_ ? 0 : tape_.size(); }
   train::TensorFile example() override;
 
  protected:

@@ -8,14 +8,15 @@
 #include <string>
 #include <vector>
 
+#include <unroll/autograd/tape.h>
 #include <unroll/train/safetensors.h>
 
 namespace unroll::bench {
 
 struct Setting {
   int threads = 1;
-  int shards = 0;    ///< into how many parts the batch is cut; 0: one per thread
-  bool bf16 = false;  ///< TapeOptions::bf16
+  int shards = 0;         ///< into how many parts the batch is cut; 0: one per thread
+  TapeOptions tape = {};  ///< of every tape
   std::string data;  ///< folder with multi30k/ and ptb/; "": generated data of the same statistics
 };
 
@@ -40,6 +41,8 @@ class Workload {
   const Cost& cost() const { return cost_; }
   /// Bytes that the tapes hold for values; 0 if there is no tape.
   virtual std::size_t tape_bytes() { return 0; }
+  /// Ops that the last step recorded, without their derivatives; 0 if there is no one tape.
+  virtual std::size_t tape_nodes() { return 0; }
   /// "parameter:NAME" and "gradient:NAME" of every parameter, "input:NAME", "loss": the present
   /// ones, for peers. Empty for a workload that has no peers.
   virtual train::TensorFile example() { return {}; }
