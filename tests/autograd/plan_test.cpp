@@ -8,8 +8,10 @@
 #include <unroll/ops/pointwise.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/tests/support/catch.h>
+#include <unroll/tests/support/samples.h>
 
 using namespace unroll;
+using namespace unroll::testing;
 
 namespace {
 
@@ -39,6 +41,7 @@ const Scaled kScaledGradient{"test.scaled.grad", nullptr};
 const Scaled kScaled{"test.scaled", &kScaledGradient};
 
 const Pointwise kAboveHalf{"test.above_half", [](Expr x) { return x > 0.5; }, nullptr};
+const NoGradientOp kAboveHalfHasNone{"test.above_half", "a comparison"};
 
 }  // namespace
 
