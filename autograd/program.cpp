@@ -101,7 +101,7 @@ class Lowering {
     const std::vector<Region> regions = node.op->placed(call);
     const auto kind = regions.empty() ? Program::Kind::op : Program::Kind::assemble;
     const std::uint32_t step = program_.add_step(kind, node.op, operands_, value, like);
-    std::ranges::copy(regions, program_.regions.begin() + program_.steps[step].first_input);
+    program_.set_regions(program_.steps[step], regions);
     program_.order.push_back(step);
   }
 
@@ -139,7 +139,11 @@ void Program::set_inputs(Step& step, std::span<const std::uint32_t> step_inputs)
   step.first_input = static_cast<std::uint32_t>(inputs.size());
   step.input_count = static_cast<std::uint32_t>(step_inputs.size());
   inputs.insert(inputs.end(), step_inputs.begin(), step_inputs.end());
-  regions.resize(inputs.size());
+}
+
+void Program::set_regions(Step& step, std::span<const Region> step_regions) {
+  step.first_region = static_cast<std::uint32_t>(regions.size());
+  regions.insert(regions.end(), step_regions.begin(), step_regions.end());
 }
 
 std::uint32_t Program::add_step(Kind kind, const Op* op, std::span<const std::uint32_t> step_inputs,
@@ -193,7 +197,6 @@ Program make_program(TapeState& state, std::span<const std::uint32_t> roots, Kee
   program.values.reserve(nodes.size() + nodes.size() / 8);  // passes add a few
   program.steps.reserve(nodes.size() + nodes.size() / 8);
   program.inputs.reserve(2 * nodes.size());
-  program.regions.reserve(2 * nodes.size());
   program.order.reserve(nodes.size());
   for (const std::uint32_t node : nodes) lowering.add(node);
   for (const std::uint32_t root : roots) program.roots.push_back(lowering.value_of(root));

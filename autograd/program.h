@@ -44,6 +44,7 @@ struct Program {
     Kind kind = Kind::op;
     const Op* op = nullptr;  ///< also of an assemble step, for messages
     std::uint32_t first_input = 0, input_count = 0;
+    std::uint32_t first_region = 0;   ///< of an assemble step: one region for each input
     std::uint32_t attributes = 0;     ///< position in `attributes`
     std::uint32_t data_node = kNone;  ///< node whose attributes are data, see Op::data_bytes
     std::uint32_t output = 0;         ///< value; of a fused step: position in `fused`
@@ -65,7 +66,7 @@ struct Program {
   std::vector<Step> steps;
   std::vector<std::uint32_t> order;   ///< the steps that run
   std::vector<std::uint32_t> inputs;  ///< of all steps
-  std::vector<Region> regions;        ///< of the inputs of assemble steps, beside `inputs`
+  std::vector<Region> regions;        ///< of the inputs of assemble steps
   std::vector<std::byte> attributes;
   std::vector<Fused> fused;
   std::vector<std::uint32_t> roots;  ///< values
@@ -75,7 +76,7 @@ struct Program {
     return {inputs.data() + step.first_input, step.input_count};
   }
   std::span<const Region> regions_of(const Step& step) const {
-    return {regions.data() + step.first_input, step.input_count};
+    return {regions.data() + step.first_region, step.input_count};
   }
   Attributes attributes_of(const Step& step) const {
     return Attributes(attributes.data() + step.attributes);
@@ -105,6 +106,7 @@ struct Program {
   std::uint32_t add_step(Kind kind, const Op* op, std::span<const std::uint32_t> step_inputs,
                          std::uint32_t output, const Step& like);
   void set_inputs(Step& step, std::span<const std::uint32_t> step_inputs);
+  void set_regions(Step& step, std::span<const Region> step_regions);
   /// Lets `value` be part of the memory of `owner`; nobody computes it any more.
   void make_alias(std::uint32_t value, std::uint32_t owner, std::int64_t offset,
                   std::int64_t stride = 0);

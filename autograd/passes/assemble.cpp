@@ -48,14 +48,16 @@ void assemble(Program& program) {
       program.steps[program.values[input].step].removed = true;
     }
     std::vector<std::uint32_t> inputs;
-    for (const Part& part : parts) inputs.push_back(part.value);
+    std::vector<Region> regions;
+    for (const Part& part : parts) {
+      inputs.push_back(part.value);
+      regions.push_back(part.region);
+    }
     Program::Step& step = program.steps[s];
     step.kind = Program::Kind::assemble;
     step.op = op;
     program.set_inputs(step, inputs);
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      program.regions[step.first_input + i] = parts[i].region;
-    }
+    program.set_regions(step, regions);
   }
   std::erase_if(program.order, [&](std::uint32_t s) { return program.steps[s].removed; });
 }

@@ -150,11 +150,12 @@ class Batching {
         program_.add_step(Program::Kind::assemble, nullptr, parts, value, like);
     std::int64_t offset = 0;
     const std::int64_t size = type_of(value).shape.size();
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const std::int64_t columns = type_of(parts[i]).shape.size();
-      program_.regions[program_.steps[step].first_input + i] = {offset, 1, columns, size};
-      offset += columns;
+    std::vector<Region> regions;
+    for (const std::uint32_t part : parts) {
+      regions.push_back({offset, 1, type_of(part).shape.size(), size});
+      offset += regions.back().columns;
     }
+    program_.set_regions(program_.steps[step], regions);
     return entry->second = value;
   }
 

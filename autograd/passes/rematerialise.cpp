@@ -189,8 +189,7 @@ class Rematerialising {
       const std::uint32_t value = program_.add_value(*program_.values[step.output].type);
       again_.resize(program_.values.size(), Program::kNone);
       const std::uint32_t copy = program_.add_step(step.kind, step.op, inputs, value, step);
-      std::copy_n(program_.regions.begin() + step.first_input, step.input_count,
-                  program_.regions.begin() + program_.steps[copy].first_input);
+      program_.steps[copy].first_region = step.first_region;
       again_[step.output] = value;
     }
   }
