@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
+#include <utility>
 
 #include <unroll/autograd/arena.h>
 #include <unroll/autograd/leaves.h>
@@ -26,14 +28,14 @@ void apply_passes(Program& program, const TapeOptions& options) {
 
 class Compiler {
  public:
-  Compiler(Program program, std::uint32_t end) : program_(std::move(program)), end_(end) {}
+  Compiler(Program& program, std::uint32_t end) : program_(program), end_(end) {}
 
   Plan compile() {
     plan_.work_bytes = program_.work_bytes;
     place_kept();
     plan_.types = program_.types;
     for (const std::uint32_t s : program_.order) add(program_.steps[s]);
-    plan_.attributes = std::move(program_.attributes);
+    plan_.attributes = program_.attributes;
     for (std::uint32_t v = 0; v < program_.values.size(); ++v) publish(v);
     for (const std::uint32_t root : program_.roots) plan_.roots.push_back(operand(root));
     return std::move(plan_);
@@ -168,7 +170,7 @@ class Compiler {
     return result;
   }
 
-  Program program_;
+  Program& program_;
   std::uint32_t end_;
   std::map<std::uint32_t, std::uint32_t> layout_of_;  ///< by value
   Plan plan_;
@@ -178,14 +180,17 @@ class Compiler {
 
 Plan make_plan(TapeState& state, std::span<const std::uint32_t> roots, Keep keep,
                std::uint32_t end) {
-  Program program = make_program(state, roots, keep);
+  if (state.program == nullptr) state.program = std::make_shared<Program>();
+  Program& program = *state.program;
+  program.clear();
+  make_program(state, roots, keep, program);
   const TapeOptions& options = state.options;
   if (keep == Keep::roots) apply_passes(program, options);
   if (options.bf16 || (keep == Keep::roots && options.passes.pack)) {
     passes::pack(program, options.bf16);
   }
   passes::plan_memory(program, options.passes.reuse);
-  return Compiler(std::move(program), end).compile();
+  return Compiler(program, end).compile();
 }
 
 }  // namespace unroll

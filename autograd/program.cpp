@@ -60,7 +60,7 @@ class MarksGone {
 /// Translates nodes one by one; TapeState::value_of holds what became of them meanwhile.
 class Lowering {
  public:
-  explicit Lowering(TapeState& state) : state_(state) {}
+  Lowering(TapeState& state, Program& program) : state_(state), program_(program) {}
   ~Lowering() {
     for (const std::uint32_t node : touched_) state_.value_of[node] = Program::kNone;
   }
@@ -105,8 +105,6 @@ class Lowering {
     program_.order.push_back(step);
   }
 
-  Program& program() { return program_; }
-
   /// The parameters are in the order of their nodes.
   std::uint32_t use_of(std::uint32_t node) const {
     const auto found =
@@ -116,13 +114,26 @@ class Lowering {
 
  private:
   TapeState& state_;
-  Program program_;
+  Program& program_;
   std::vector<std::uint32_t> touched_;
   std::vector<std::uint32_t> operands_;
   std::vector<const Type*> types_;
 };
 
 }  // namespace
+
+void Program::clear() {
+  types = std::make_shared<std::deque<Type>>();
+  values.clear();
+  steps.clear();
+  order.clear();
+  inputs.clear();
+  regions.clear();
+  attributes.clear();
+  fused.clear();
+  roots.clear();
+  work_bytes = 0;
+}
 
 std::uint32_t Program::add_value(const Type& type) {
   // Neighbours have the same few types.
@@ -189,10 +200,10 @@ Signature signature_of(const Program& program, const Program::Step& step,
   return {scratch, program.attributes_of(step)};
 }
 
-Program make_program(TapeState& state, std::span<const std::uint32_t> roots, Keep keep) {
+void make_program(TapeState& state, std::span<const std::uint32_t> roots, Keep keep,
+                  Program& program) {
   const MarksGone marks_gone(state);
-  Lowering lowering(state);
-  Program& program = lowering.program();
+  Lowering lowering(state, program);
   const std::vector<std::uint32_t> nodes = pending_ancestors(state, roots);
   program.values.reserve(nodes.size() + nodes.size() / 8);  // passes add a few
   program.steps.reserve(nodes.size() + nodes.size() / 8);
@@ -208,7 +219,6 @@ Program make_program(TapeState& state, std::span<const std::uint32_t> roots, Kee
   if (keep == Keep::everything) {
     for (Program::Value& value : program.values) value.keep = true;
   }
-  return std::move(program);
 }
 
 void put_in_order(Program& program, std::span<const std::uint32_t> listed) {

@@ -101,6 +101,8 @@ struct Program {
     return result;
   }
 
+  /// Forgets everything, keeps capacity.
+  void clear();
   std::uint32_t add_value(const Type& type);
   /// A new step that computes a new value of `type`; not yet in `order`.
   std::uint32_t add_step(Kind kind, const Op* op, std::span<const std::uint32_t> step_inputs,
@@ -118,8 +120,9 @@ struct Program {
 Signature signature_of(const Program& program, const Program::Step& step,
                        std::vector<const Type*>& scratch);
 
-/// The pending nodes that `roots` need, in tape order.
-Program make_program(TapeState& state, std::span<const std::uint32_t> roots, Keep keep);
+/// Fills an empty program with the pending nodes that `roots` need, in tape order.
+void make_program(TapeState& state, std::span<const std::uint32_t> roots, Keep keep,
+                  Program& program);
 
 /// Puts the steps of `listed` into `program.order`, each after what it needs; what it needs is
 /// pulled in even if not listed. Removed steps and steps that are there already are left out.

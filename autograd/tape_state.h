@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include <unroll/autograd/arena.h>
@@ -23,6 +25,8 @@ struct Node {
   Type type;
   Location where;
 };
+
+struct Program;
 
 struct TapeState {
   static constexpr std::uint32_t kNone = 0xFFFFFFFF;
@@ -57,6 +61,7 @@ struct TapeState {
   /// lines, and which values have been computed.
   std::uint64_t structure = 0;
   PlanCache plans;
+  std::shared_ptr<Program> program;  ///< of the last plan, for its memory
 
   int no_gradient_depth = 0;
   std::uint64_t random_counter = 0;
