@@ -98,19 +98,18 @@ class Rematerialising {
   /// For each place between two forward steps: the bytes computed before it that forward steps
   /// after it read.
   void find_crossing() {
-    std::vector<std::size_t> born(program_.values.size(), 0);
     std::vector<std::int64_t> change(forward_.size() + 1, 0);
     std::vector<std::size_t> last(program_.values.size(), 0);
     for (std::size_t i = 0; i < forward_.size(); ++i) {
-      born[program_.steps[forward_[i]].output] = i;
       for (const std::uint32_t input : program_.inputs_of(program_.steps[forward_[i]])) {
         last[program_.home(input).owner] = i;
       }
     }
-    for (const std::uint32_t s : forward_) {
-      const std::uint32_t v = program_.steps[s].output;
-      if (stays_[v] || last[v] <= born[v]) continue;
-      change[born[v] + 1] += bytes_of(v);
+    for (std::size_t i = 0; i < forward_.size(); ++i) {
+      const std::uint32_t v = program_.steps[forward_[i]].output;
+      if (stays_[v] || last[v] <= i) continue;
+      spans_.push_back({i, last[v], bytes_of(v)});
+      change[i + 1] += bytes_of(v);
       if (last[v] + 1 < change.size()) change[last[v] + 1] -= bytes_of(v);
     }
     crossing_.resize(forward_.size() + 1);
@@ -124,13 +123,11 @@ class Rematerialising {
     std::int64_t least = static_cast<std::int64_t>(saved_total_);
     for (std::size_t segments = 2; segments < forward_.size(); segments += (segments + 3) / 4) {
       std::vector<std::size_t> cuts = cuts_for(segments);
-      std::int64_t memory = static_cast<std::int64_t>(saved_total_ / segments);
-      for (const std::size_t at : cuts) memory += crossing_[at];
+      const std::int64_t memory =
+          static_cast<std::int64_t>(saved_total_ / segments) + bytes_across(cuts);
       if (memory < least) {
         least = memory;
         best = std::move(cuts);
-      } else if (memory > 2 * least) {
-        break;
       }
       if (least <= static_cast<std::int64_t>(budget_)) break;
     }
@@ -142,6 +139,17 @@ class Rematerialising {
     }
     last_segment_ = segment;
     return true;
+  }
+
+  /// What is computed in one segment and read by a later one.
+  std::int64_t bytes_across(const std::vector<std::size_t>& cuts) const {
+    std::int64_t bytes = 0;
+    auto next = cuts.begin();  // the first cut after the step that computes the value
+    for (const Span& span : spans_) {
+      while (next != cuts.end() && *next <= span.first) ++next;
+      if (next != cuts.end() && *next <= span.last) bytes += span.bytes;
+    }
+    return bytes;
   }
 
   /// About equal shares of what is saved; near each share's end, where least is alive.
@@ -219,6 +227,12 @@ class Rematerialising {
   std::vector<std::uint32_t> forward_;
   std::vector<bool> read_, stays_;   ///< per value: by backward steps; in any case
   std::vector<std::int64_t> saved_;  ///< per step: bytes that are dropped
+  /// A value that forward steps read: where it is computed and where it is read last.
+  struct Span {
+    std::size_t first, last;
+    std::int64_t bytes;
+  };
+  std::vector<Span> spans_;  ///< in order of `first`
   std::vector<std::int64_t> crossing_;
   std::size_t saved_total_ = 0;
   std::vector<std::uint32_t> again_;  ///< per value: the second one
