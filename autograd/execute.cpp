@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include <unroll/autograd/blame.h>
@@ -10,6 +9,7 @@
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/parameter_layouts.h>
 #include <unroll/autograd/plan.h>
+#include <unroll/autograd/small_buffer.h>
 #include <unroll/autograd/tape_state.h>
 
 namespace unroll {
@@ -30,20 +30,9 @@ void expect_unchanged_parameters(const TapeState& state) {
   }
 }
 
-/// A few elements without the heap, many with it.
+/// As many operands as most steps have, fused ones included.
 template <class T>
-class Scratch {
- public:
-  explicit Scratch(std::size_t count) : count_(count), many_(count > few_.size() ? count : 0) {}
-  std::span<T> span() {
-    return many_.empty() ? std::span<T>(few_.data(), count_) : std::span<T>(many_);
-  }
-
- private:
-  std::size_t count_;
-  std::array<T, 24> few_{};
-  std::vector<T> many_;
-};
+using Operands = SmallBuffer<T, 24>;
 
 /// The memory of one run.
 class Run {
@@ -82,8 +71,8 @@ class Run {
 
   void run_op(const Plan::Step& step) const {
     const auto operands = operands_of(step);
-    Scratch<ConstView> scratch(step.input_count);
-    const auto inputs = scratch.span();
+    Operands<ConstView> views(step.input_count);
+    const auto inputs = views.span();
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       inputs[i] = {pointer(operands[i].at), operands[i].type};
     }
@@ -110,8 +99,8 @@ class Run {
 
   void run_fused_step(const Plan::Step& step) const {
     const auto operands = operands_of(step);
-    Scratch<void*> scratch(operands.size());
-    const auto pointers = scratch.span();
+    Operands<void*> found(operands.size());
+    const auto pointers = found.span();
     for (std::size_t i = 0; i < operands.size(); ++i) pointers[i] = pointer(operands[i].at);
     run_fused(plan_.fused[step.extra],
               std::span<const void* const>(pointers.data(), step.input_count),

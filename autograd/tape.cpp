@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -13,11 +12,14 @@
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/leaves.h>
 #include <unroll/autograd/random.h>
+#include <unroll/autograd/small_buffer.h>
 #include <unroll/autograd/tape_state.h>
 
 namespace unroll {
 
 namespace {
+
+constexpr std::size_t kFewOperands = 8;
 
 /// The tape that the operands are on.
 const Variable& tape_operand(std::span<const Operand> operands) {
@@ -208,11 +210,8 @@ Variable record_bytes(const Op& op, std::span<const Operand> operands,
     const Variable& anchor = tape_operand(operands);
     TapeState& state = anchor.state();
     const Dtype number_dtype = dtype_for_numbers(operands);
-    std::array<std::uint32_t, 8> few{};
-    std::vector<std::uint32_t> many(operands.size() > few.size() ? operands.size() : 0);
-    const std::span<std::uint32_t> inputs =
-        many.empty() ? std::span<std::uint32_t>(few.data(), operands.size())
-                     : std::span<std::uint32_t>(many);
+    SmallBuffer<std::uint32_t, kFewOperands> nodes(operands.size());
+    const std::span<std::uint32_t> inputs = nodes.span();
     const std::uint32_t index = all_or_nothing(state, [&] {
       for (std::size_t i = 0; i < operands.size(); ++i) {
         inputs[i] = node_of(state, operands[i], number_dtype);
@@ -229,11 +228,8 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
     throw ValueError(fmt::format("{} bytes of attributes were recorded with it; it takes {}",
                                  attributes.size(), op.attribute_bytes()));
   }
-  std::array<const Type*, 8> few{};
-  std::vector<const Type*> many(inputs.size() > few.size() ? inputs.size() : 0);
-  const std::span<const Type*> types = many.empty()
-                                           ? std::span<const Type*>(few.data(), inputs.size())
-                                           : std::span<const Type*>(many);
+  SmallBuffer<const Type*, kFewOperands> buffer(inputs.size());
+  const std::span<const Type*> types = buffer.span();
   for (std::size_t i = 0; i < inputs.size(); ++i) types[i] = &state.nodes[inputs[i]].type;
 
   expect_room(state, inputs.size(), attributes.size());

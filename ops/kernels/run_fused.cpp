@@ -2,9 +2,8 @@
 // first-level cache.
 #include <algorithm>
 #include <cstddef>
-#include <memory>
-#include <new>
 
+#include <unroll/autograd/arena.h>
 #include <unroll/autograd/formula.h>
 #include <unroll/ops/kernels/tile.h>
 
@@ -12,19 +11,10 @@ namespace unroll {
 
 namespace {
 
-/// Memory of a thread that only grows: tiles of the formula that runs now.
-std::byte* tile_memory(std::size_t bytes) {
-  struct Free {
-    void operator()(std::byte* p) const { ::operator delete (p, std::align_val_t{64}); }
-  };
-  thread_local std::unique_ptr<std::byte, Free> memory;
-  thread_local std::size_t size = 0;
-  if (size < bytes) {
-    memory.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64})));
-    size = bytes;
-  }
-  return memory.get();
-}
+// In elements. Shorter ones spend their time in calls.
+constexpr std::int64_t kLongestTile = 256, kShortestTile = 64;
+/// What all tiles of a formula may take together: about half of a first-level cache.
+constexpr std::size_t kTileBytes = 24 * 1024;
 
 template <class T>
 class TileRunner {
@@ -34,15 +24,16 @@ class TileRunner {
       : f_(formula), inputs_(inputs), results_(results) {
     const std::size_t places =
         inputs.size() + formula.constants.size() + results.size() + formula.registers;
-    // All tiles together in about half of a first-level cache.
-    tile_ = 256;
-    while (tile_ > 64 && static_cast<std::size_t>(tile_) * sizeof(T) * places > (24u << 10)) {
+    tile_ = kLongestTile;
+    while (tile_ > kShortestTile &&
+           static_cast<std::size_t>(tile_) * sizeof(T) * places > kTileBytes) {
       tile_ /= 2;
     }
     tile_ = std::min<std::int64_t>(tile_, (formula.columns + 15) / 16 * 16);
     const std::size_t tile_bytes = static_cast<std::size_t>(tile_) * sizeof(T);
-    const std::size_t table_bytes = (places * sizeof(T*) + 63) / 64 * 64;
-    std::byte* const memory = tile_memory(table_bytes + places * tile_bytes);
+    const std::size_t table_bytes = aligned_size(places * sizeof(T*));
+    thread_local WorkMemory tiles;
+    std::byte* const memory = tiles.at_least(table_bytes + places * tile_bytes);
     table_ = reinterpret_cast<T**>(memory);
     for (std::size_t k = 0; k < places; ++k) {
       table_[k] = reinterpret_cast<T*>(memory + table_bytes + k * tile_bytes);
