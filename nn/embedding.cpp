@@ -25,7 +25,7 @@ Scope::Initializer with_zero_row(const Scope::Initializer& base, std::int32_t ro
 
 Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
                      const EmbeddingOptions& options)
-    : padding_idx(options.padding_idx) {
+    : padding_idx(options.padding_idx), frozen(options.frozen) {
   if (padding_idx && (*padding_idx < 0 || *padding_idx >= count)) {
     throw ValueError(
         fmt::format("Embedding: padding_idx is {}; expected 0 to {}", *padding_idx, count - 1));
@@ -36,7 +36,8 @@ Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
 }
 
 Variable Embedding::operator()(const Variable& ids, Location at) const {
-  Variable vectors = rows(Operand(weight, at), Operand(ids, at));
+  const Variable table = use_like(ids, weight);
+  Variable vectors = rows(Operand(frozen ? detach(table) : table, at), Operand(ids, at));
   if (!padding_idx) return vectors;
   const Variable is_token = not_equal(ids, static_cast<double>(*padding_idx));
   const Shape shape = ids.shape();

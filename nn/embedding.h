@@ -16,12 +16,15 @@ struct EmbeddingOptions {
   /// This id stands for no token: its vector is zero and stays zero, for it gets no gradient.
   std::optional<std::int32_t> padding_idx = std::nullopt;
   Scope::Initializer initializer = init::normal();
+  /// The table stays as it is: a parameter that gets no gradient.
+  bool frozen = false;
 };
 
 /// A table weight [count, width] of vectors, as in PyTorch at first standard normal.
 struct Embedding {
   Parameter weight;
   std::optional<std::int32_t> padding_idx;
+  bool frozen;
 
   Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
             const EmbeddingOptions& options = {});

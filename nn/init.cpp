@@ -158,4 +158,41 @@ Initializer forget_bias(double value, Initializer base) {
   };
 }
 
+Initializer from(Tensor value) {
+  return [value = std::move(value)](const Shape& shape, std::uint64_t) {
+    if (value.shape() != shape) {
+      throw ShapeError(
+          fmt::format("from: got a value of shape {} for a parameter of shape {}; "
+                      "expected the same",
+                      to_string(value.shape()), to_string(shape)));
+    }
+    return value;
+  };
+}
+
+Initializer with_rows(Initializer base, std::vector<std::int32_t> ids, Tensor rows) {
+  return [base = std::move(base), ids = std::move(ids), rows = std::move(rows)](
+             const Shape& shape, std::uint64_t seed) {
+    const auto count = static_cast<std::int64_t>(ids.size());
+    if (shape.rank() == 0 || rows.shape() != shape.with(0, count)) {
+      throw ShapeError(fmt::format("with_rows: got {} ids and rows {} for a parameter of shape {}",
+                                   count, to_string(rows.shape()), to_string(shape)));
+    }
+    Tensor result = base(shape, seed).to(Dtype::float64);
+    const auto out = result.mutable_data<double>();
+    const Tensor given = rows.to(Dtype::float64);
+    const auto in = given.data<double>();
+    const std::size_t width = ids.empty() ? 0 : in.size() / ids.size();
+    for (std::size_t k = 0; k < ids.size(); ++k) {
+      if (ids[k] < 0 || ids[k] >= shape[0]) {
+        throw ValueError(
+            fmt::format("with_rows: got id {}; expected 0 to {}", ids[k], shape[0] - 1));
+      }
+      std::ranges::copy(in.subspan(k * width, width),
+                        out.subspan(static_cast<std::size_t>(ids[k]) * width, width).begin());
+    }
+    return result;
+  };
+}
+
 }  // namespace unroll::nn::init

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <unroll/autograd/parameter.h>
 
@@ -54,5 +55,11 @@ Initializer orthogonal(double gain = 1);
 /// For the bias [4 H] of an LSTM: `base`, with `value` for the forget gate (the second quarter).
 /// Throws ShapeError unless the extent is a multiple of 4.
 Initializer forget_bias(double value, Initializer base = zeros());
+
+/// A value that is there already. Throws ShapeError for a parameter of another shape.
+Initializer from(Tensor value);
+/// `base`, with row ids[k] replaced by row k of `rows` [ids.size(), ...]: word vectors, say, where
+/// there are some. Throws ShapeError if the rows do not fit, ValueError for an id that is no row.
+Initializer with_rows(Initializer base, std::vector<std::int32_t> ids, Tensor rows);
 
 }  // namespace unroll::nn::init

@@ -3,6 +3,9 @@
 
 #include <unroll/nn/attention.h>
 #include <unroll/nn/cell.h>
+#include <unroll/nn/crf.h>
+#include <unroll/nn/ctc.h>
+#include <unroll/nn/ctc_decoding.h>
 #include <unroll/nn/decoding.h>
 #include <unroll/nn/embedding.h>
 #include <unroll/nn/gru_cell.h>

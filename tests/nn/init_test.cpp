@@ -122,3 +122,16 @@ TEST_CASE("An LSTM's forget gate can be opened from the start", "[nn]") {
     CHECK(std::abs(forget ? 0 : ih.at(i)) <= 1 / std::sqrt(3.0));
   }
 }
+
+TEST_CASE("Initialisers from values and rows that are there", "[nn]") {
+  const Tensor value(Shape{2, 2}, {1.F, 2.F, 3.F, 4.F});
+  CHECK(init::from(value)({2, 2}, 0).identical(value));
+  CHECK_THROWS_AS(init::from(value)({4}, 0), ShapeError);
+  const Tensor found = init::with_rows(init::ones(), {2, 0}, value)({3, 2}, 0);
+  CHECK(found.identical(Tensor(Shape{3, 2}, {3., 4., 1., 1., 1., 2.})));
+  CHECK(init::with_rows(init::ones(), {}, Tensor(Shape{0, 2}))({1, 2}, 0).at(1) == 1);
+  CHECK_THROWS_AS(init::with_rows(init::ones(), {2, 3}, value)({3, 2}, 0), ValueError);
+  CHECK_THROWS_AS(init::with_rows(init::ones(), {-1, 0}, value)({3, 2}, 0), ValueError);
+  CHECK_THROWS_AS(init::with_rows(init::ones(), {0}, value)({3, 2}, 0), ShapeError);
+  CHECK_THROWS_AS(init::with_rows(init::ones(), {0, 1}, value)({3}, 0), ShapeError);
+}

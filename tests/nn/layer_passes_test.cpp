@@ -1,5 +1,6 @@
-// The law of passes over the recurrent layers and cells.
+// The law of passes over the recurrent layers, cells, and losses of sequences.
 #include <unroll/nn/nn.h>
+#include <unroll/ops/softmax.h>
 #include <unroll/tests/autograd/pass_law.h>
 #include <unroll/tests/nn/cells.h>
 #include <unroll/tests/support/catch.h>
@@ -191,4 +192,34 @@ TEST_CASE("passes agree on cells on top of each other", "[passes][nn]") {
   layers.emplace_back(parameters.scope("0"), kInput, kHidden);
   layers.emplace_back(parameters.scope("1"), kHidden, kHidden);
   check_cell(nn::StackedCell<nn::LSTMCell>(layers, 0.3), parameters, some_options());
+}
+
+TEST_CASE("passes agree on ctc_loss", "[passes][nn][ctc]") {
+  ParameterSet parameters(4);
+  const Parameter scale = parameters.scope().parameter("scale", {kInput + 1}, nn::init::normal());
+  for (const nn::Lengths& lengths : {nn::Lengths(), nn::Lengths{4, 0, 3}}) {
+    const Recording model = [&](Tape& tape, const ParameterSet& set, std::uint64_t data) {
+      const Variable x = data_input(tape, set, {kSteps, kBatch, kInput + 1}, data) * scale;
+      Tensor targets = data_ids({kBatch, 2}, data, kInput);
+      for (std::int32_t& id : targets.mutable_data<std::int32_t>()) ++id;
+      return Recorded{nn::ctc_loss(
+          log_softmax(x), targets,
+          {.input_lengths = lengths, .target_lengths = {2, 1, 0}, .zero_infinity = true})};
+    };
+    check_law(model, parameters, lengths.given() ? some_options() : all_options());
+  }
+}
+
+TEST_CASE("passes agree on Crf", "[passes][nn][crf]") {
+  ParameterSet parameters(4);
+  const nn::Crf crf(parameters.scope(), kInput);
+  const Parameter scale = parameters.scope().parameter("scale", {kInput}, nn::init::normal());
+  for (const nn::Lengths& lengths : {nn::Lengths(), nn::Lengths{4, 0, 1}}) {
+    const Recording model = [&](Tape& tape, const ParameterSet& set, std::uint64_t data) {
+      const Variable x = data_input(tape, set, {kSteps, kBatch, kInput}, data) * scale;
+      const Tensor tags = data_ids({kSteps, kBatch}, data, kInput);
+      return Recorded{crf.loss(x, tags, {.lengths = lengths}), {crf.marginals(x, lengths)}};
+    };
+    check_law(model, parameters, lengths.given() ? some_options() : all_options());
+  }
 }
