@@ -5,7 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
+#include <functional>
+#include <utility>
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>

@@ -32,8 +32,8 @@ std::vector<CtcHypothesis> ctc_greedy(const Tensor& log_probabilities,
 
 /// Follows the beam_size most probable beginnings of the labels of each sequence, adding up their
 /// alignments (prefix search without a language model: Hannun, Maas, Jurafsky, Ng 2014). Returns
-/// up to n_best possible ones per sequence, the best first, with the log-probability of all alignments that were
-/// followed: with a beam wide enough it is -ctc_loss. Throws as ctc_greedy.
+/// up to n_best possible ones per sequence, the best first, with the log-probability of all
+/// alignments that were followed: with a beam wide enough it is -ctc_loss. Throws as ctc_greedy.
 std::vector<std::vector<CtcHypothesis>> ctc_beam_search(const Tensor& log_probabilities,
                                                         const CtcDecodingOptions& options = {});
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include <unroll/autograd/error.h>
 #include <unroll/nn/ctc.h>

@@ -1,7 +1,10 @@
 #include <unroll/text/error_rate.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <unroll/autograd/random.h>
 #include <unroll/tests/support/catch.h>

@@ -1,5 +1,7 @@
 #include <unroll/text/word_vectors.h>
 
+#include <algorithm>
+
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/tape.h>
