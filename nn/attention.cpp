@@ -11,13 +11,10 @@
 
 namespace unroll::nn {
 
-namespace {
-
-Variable without_masked(const Variable& values, const Variable& mask) {
+Variable visible(const Variable& values, const Variable& mask) {
   return mask.defined() ? where(mask_for(mask, values), values, 0.0) : values;
 }
 
-/// scores [B, S] -> weights and context
 Attended attend(const Variable& scores, const AttentionMemory& memory) {
   const Variable weights =
       memory.mask.defined() ? masked_softmax(scores, memory.mask) : softmax(scores);
@@ -25,6 +22,8 @@ Attended attend(const Variable& scores, const AttentionMemory& memory) {
   const Variable context = matmul(reshape(weights, {batch, 1, steps}), memory.values);
   return {reshape(context, {batch, memory.values.shape()[2]}), weights};
 }
+
+namespace {
 
 /// The products of query [B, A] with keys [B, S, A]: [B, S]
 Variable dot_scores(const Variable& query, const Variable& keys) {
@@ -44,7 +43,7 @@ AdditiveAttention::AdditiveAttention(const Scope& scope, std::int64_t query, std
 }
 
 AttentionMemory AdditiveAttention::prepare(const Variable& values, const Variable& mask) const {
-  const Variable clean = without_masked(values, mask);
+  const Variable clean = visible(values, mask);
   return {clean, memory_(clean), mask};
 }
 
@@ -55,7 +54,7 @@ Attended AdditiveAttention::operator()(const Variable& query, const AttentionMem
 }
 
 AttentionMemory DotAttention::prepare(const Variable& values, const Variable& mask) const {
-  const Variable clean = without_masked(values, mask);
+  const Variable clean = visible(values, mask);
   return {clean, clean, mask};
 }
 
@@ -69,7 +68,7 @@ GeneralAttention::GeneralAttention(const Scope& scope, std::int64_t query, std::
     : memory_(scope / "memory", memory, query, {.bias = false}) {}
 
 AttentionMemory GeneralAttention::prepare(const Variable& values, const Variable& mask) const {
-  const Variable clean = without_masked(values, mask);
+  const Variable clean = visible(values, mask);
   return {clean, memory_(clean), mask};
 }
 

@@ -23,6 +23,12 @@ struct Attended {
   Variable weights;  ///< [B, S]: not negative, of sum 1; all 0 if the mask lets nothing through
 };
 
+/// What all kinds share, for kinds of one's own: the values where the mask (bool [B, S], or
+/// undefined) is true, and 0 elsewhere, whatever stood there.
+Variable visible(const Variable& values, const Variable& mask);
+/// And from scores [B, S] of a query the softmax over what is visible, and the weighted mean.
+Attended attend(const Variable& scores, const AttentionMemory& memory);
+
 /// score = v . tanh(W query + U value): the additive attention of Bahdanau, Cho, Bengio (2015).
 /// Parameters: query.weight [A, H], memory.weight [A, C], memory.bias [A], score [A].
 class AdditiveAttention {

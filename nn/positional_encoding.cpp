@@ -1,0 +1,56 @@
+// Tables of places and the sum.
+#include <unroll/nn/positional_encoding.h>
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include <unroll/autograd/error.h>
+#include <unroll/ops/dropout.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+namespace {
+
+/// x plus the places [T, width], through dropout.
+Variable placed(const Variable& x, const Variable& places,
+                const PositionalEncodingOptions& options) {
+  const Shape shape = places.shape();
+  return dropout(x + reshape(places, shape.inserted(options.batch_first ? 0 : 1, 1)),
+                 options.dropout);
+}
+
+}  // namespace
+
+Tensor sinusoidal_positions(std::int64_t steps, std::int64_t width, std::int64_t first,
+                            Dtype dtype) {
+  Tensor result(Shape{steps, width}, Dtype::float64);
+  auto out = result.mutable_data<double>().begin();
+  for (std::int64_t t = first; t < first + steps; ++t) {
+    for (std::int64_t i = 0; i < width; ++i) {
+      const double power = static_cast<double>(i - i % 2) / static_cast<double>(width);
+      const double angle = static_cast<double>(t) / std::pow(10000.0, power);
+      *out++ = i % 2 == 0 ? std::sin(angle) : std::cos(angle);
+    }
+  }
+  return result.to(dtype);
+}
+
+Variable PositionalEncoding::operator()(const Variable& x, std::int64_t first) const {
+  const std::int64_t steps = x.shape().extent(options_.batch_first ? 1 : 0);
+  const Tensor places = sinusoidal_positions(steps, x.shape().extent(-1), first, x.dtype());
+  return placed(x, input_like(x, places), options_);
+}
+
+Variable LearnedPositionalEncoding::operator()(const Variable& x, std::int64_t first) const {
+  const std::int64_t steps = x.shape().extent(options_.batch_first ? 1 : 0);
+  if (first < 0 || first + steps > weight_.shape()[0]) {
+    throw ValueError(fmt::format("LearnedPositionalEncoding: got steps {} to {}; expected 0 to {}",
+                                 first, first + steps - 1, weight_.shape()[0] - 1));
+  }
+  return placed(x, slice(use_like(x, weight_), 0, first, first + steps), options_);
+}
+
+}  // namespace unroll::nn

@@ -1,0 +1,167 @@
+// The layers, put together from attention and the feed-forward net.
+#include <unroll/nn/transformer.h>
+
+#include <utility>
+
+#include <unroll/nn/sequence_mask.h>
+#include <unroll/ops/dropout.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/shaping.h>
+
+namespace unroll::nn {
+
+namespace detail {
+
+TransformerLayer::TransformerLayer(const Scope& scope, std::int64_t width,
+                                   const TransformerOptions& options)
+    : options_(options),
+      linear1_(scope / "linear1", width, options.feedforward),
+      linear2_(scope / "linear2", options.feedforward, width) {}
+
+Variable TransformerLayer::feedforward(const Variable& x) const {
+  const Variable inner = linear1_(x);
+  const bool is_gelu = options_.activation == TransformerActivation::gelu;
+  return linear2_(dropped(is_gelu ? gelu(inner) : relu(inner)));
+}
+
+Variable TransformerLayer::dropped(const Variable& x) const { return dropout(x, options_.dropout); }
+
+}  // namespace detail
+
+namespace {
+
+MultiheadAttentionOptions attention_options(const TransformerOptions& options) {
+  return {.dropout = options.dropout, .batch_first = options.batch_first};
+}
+
+}  // namespace
+
+TransformerEncoderLayer::TransformerEncoderLayer(const Scope& scope, std::int64_t width,
+                                                 const TransformerOptions& options)
+    : common_(scope, width, options),
+      attention_(scope / "self_attn", width, options.heads, attention_options(options)),
+      norm1_(scope / "norm1", width),
+      norm2_(scope / "norm2", width) {}
+
+Variable TransformerEncoderLayer::operator()(const Variable& x,
+                                             const TransformerEncoderCall& call) const {
+  const SequenceMask real(x, call.lengths, common_.options().batch_first);
+  const Variable attended = common_.sublayer(real(x), norm1_, [&](const Variable& y) {
+    return attention_(y, y, y,
+                      {.key_lengths = call.lengths, .mask = call.mask, .causal = call.causal})
+        .output;
+  });
+  return real(common_.sublayer(attended, norm2_,
+                               [&](const Variable& y) { return common_.feedforward(y); }));
+}
+
+TransformerDecoderLayer::TransformerDecoderLayer(const Scope& scope, std::int64_t width,
+                                                 const TransformerOptions& options)
+    : common_(scope, width, options),
+      self_attention_(scope / "self_attn", width, options.heads, attention_options(options)),
+      memory_attention_(scope / "multihead_attn", width, options.heads, attention_options(options)),
+      norm1_(scope / "norm1", width),
+      norm2_(scope / "norm2", width),
+      norm3_(scope / "norm3", width) {}
+
+template <class OverSelf, class OverMemory>
+Variable TransformerDecoderLayer::sublayers(const Variable& x, OverSelf over_self,
+                                            OverMemory over_memory) const {
+  const Variable first = common_.sublayer(x, norm1_, over_self);
+  const Variable second = common_.sublayer(first, norm2_, over_memory);
+  return common_.sublayer(second, norm3_,
+                          [&](const Variable& y) { return common_.feedforward(y); });
+}
+
+Variable TransformerDecoderLayer::operator()(const Variable& x, const Variable& memory,
+                                             const TransformerDecoderCall& call) const {
+  const SequenceMask real(x, call.lengths, common_.options().batch_first);
+  const MultiheadMemory prepared = prepare(memory, call.memory_lengths);
+  return real(sublayers(
+      real(x),
+      [&](const Variable& y) {
+        return self_attention_(y, y, y, {.key_lengths = call.lengths, .causal = call.causal})
+            .output;
+      },
+      [&](const Variable& y) { return memory_attention_.attend(y, prepared).output; }));
+}
+
+TransformerDecoderLayer::Decoded TransformerDecoderLayer::step(
+    const Variable& x, const State& state, const MultiheadMemory& memory) const {
+  Decoded result;
+  const int time_axis = common_.options().batch_first ? 1 : 0;
+  const Variable output = sublayers(
+      reshape(x, x.shape().inserted(time_axis, 1)),
+      [&](const Variable& y) {
+        result.state = extended(state, self_attention_.prepare(y, y));
+        return self_attention_.attend(y, result.state).output;
+      },
+      [&](const Variable& y) {
+        auto [attended, weights] = memory_attention_.attend(y, memory);
+        result.weights = std::move(weights);
+        return attended;
+      });
+  result.output = reshape(output, x.shape());
+  return result;
+}
+
+TransformerEncoder::TransformerEncoder(const Scope& scope, int layers, std::int64_t width,
+                                       const TransformerStackOptions& options)
+    : batch_first_(options.layer.batch_first) {
+  for (int i = 0; i < layers; ++i) {
+    layers_.emplace_back(scope / "layers" / std::to_string(i), width, options.layer);
+  }
+  if (options.final_norm) norm_.emplace(scope / "norm", width);
+}
+
+Variable TransformerEncoder::operator()(const Variable& x,
+                                        const TransformerEncoderCall& call) const {
+  Variable y = x;
+  for (const auto& layer : layers_) y = layer(y, call);
+  return norm_ ? SequenceMask(x, call.lengths, batch_first_)((*norm_)(y)) : y;
+}
+
+TransformerDecoder::TransformerDecoder(const Scope& scope, int layers, std::int64_t width,
+                                       const TransformerStackOptions& options)
+    : batch_first_(options.layer.batch_first) {
+  for (int i = 0; i < layers; ++i) {
+    layers_.emplace_back(scope / "layers" / std::to_string(i), width, options.layer);
+  }
+  if (options.final_norm) norm_.emplace(scope / "norm", width);
+}
+
+Variable TransformerDecoder::operator()(const Variable& x, const Variable& memory,
+                                        const TransformerDecoderCall& call) const {
+  Variable y = x;
+  for (const auto& layer : layers_) y = layer(y, memory, call);
+  return norm_ ? SequenceMask(x, call.lengths, batch_first_)((*norm_)(y)) : y;
+}
+
+TransformerDecoder::Memory TransformerDecoder::prepare(const Variable& memory,
+                                                       const Lengths& lengths) const {
+  Memory result;
+  for (const auto& layer : layers_) result.push_back(layer.prepare(memory, lengths));
+  return result;
+}
+
+TransformerDecoder::State TransformerDecoder::initial_state(const Variable& like,
+                                                            std::int64_t batch) const {
+  State result;
+  for (const auto& layer : layers_) result.push_back(layer.initial_state(like, batch));
+  return result;
+}
+
+TransformerDecoder::Decoded TransformerDecoder::step(const Variable& x, const State& state,
+                                                     const Memory& memory) const {
+  Decoded result{x, {}, {}};
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    auto [output, weights, next] = layers_[i].step(result.output, state.at(i), memory.at(i));
+    result.output = std::move(output);
+    result.weights = std::move(weights);
+    result.state.push_back(std::move(next));
+  }
+  if (norm_) result.output = (*norm_)(result.output);
+  return result;
+}
+
+}  // namespace unroll::nn
