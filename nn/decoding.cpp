@@ -1,154 +1,153 @@
-// Search keeps, per step, which tokens were fed to which rows and where the rows came from;
-// a hypothesis is read off backwards when it is over.
+// Greedy choice and sampling: one row per hypothesis, from begin to end.
 #include <unroll/nn/decoding.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/random.h>
+#include <unroll/nn/decoding_history.h>
 
 namespace unroll::nn {
 
 namespace {
 
-void check(const DecodingOptions& options, std::int64_t sentences) {
-  if (sentences < 0 || options.max_length < 0) {
-    throw ValueError(fmt::format("decoding: got {} sentences and max_length {}; expected 0 or more",
-                                 sentences, options.max_length));
-  }
-  if (options.beam_size < 1 || options.n_best < 1 || options.n_best > options.beam_size) {
-    throw ValueError(
-        fmt::format("decoding: got beam_size {} and n_best {}; expected "
-                    "1 <= n_best <= beam_size",
-                    options.beam_size, options.n_best));
-  }
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// A hypothesis on its way.
+struct Path {
+  std::size_t sentence = 0;
+  std::size_t number = 0;  ///< among all hypotheses
+  double log_probability = 0;
+};
+
+/// What follows: a token and its log-probability.
+struct Choice {
+  double log_probability = -kInfinity;
+  std::int32_t token = 0;
+};
+
+/// Of equal ones the later token is less probable.
+bool is_less_probable(const Choice& a, const Choice& b) {
+  if (a.log_probability != b.log_probability) return a.log_probability < b.log_probability;
+  return a.token > b.token;
 }
 
-class History {
+/// Follows `per_sentence` hypotheses for each sentence, one token at a time:
+/// choose(history, row, path) says which.
+template <class Choose>
+std::vector<Hypothesis> follow(const StepFunction& step, std::int64_t sentences, int per_sentence,
+                               const DecodingOptions& options, Choose choose) {
+  std::vector<Path> paths;
+  std::vector<std::int32_t> first;
+  const auto copies = static_cast<std::size_t>(per_sentence);
+  for (std::size_t s = 0; s < static_cast<std::size_t>(sentences); ++s) {
+    if (limit_of(options, s) == 0) continue;
+    for (std::size_t k = 0; k < copies; ++k) {
+      paths.push_back({s, s * copies + k, 0});
+      first.push_back(static_cast<std::int32_t>(s));
+    }
+  }
+  std::vector<Hypothesis> result(static_cast<std::size_t>(sentences) * copies);
+  DecodingHistory history(step, options, std::move(first));
+  while (!paths.empty()) {
+    history.advance();
+    std::vector<Path> going_on;
+    for (std::size_t k = 0; k < paths.size(); ++k) {
+      Path path = paths[k];
+      const auto row = static_cast<std::int32_t>(k);
+      const Choice choice = choose(history, row, path);
+      path.log_probability += choice.log_probability;
+      const Candidate next{path.log_probability, choice.log_probability, row, choice.token};
+      if (choice.token == options.end || history.length() == limit_of(options, path.sentence)) {
+        result[path.number] = history.read(next);
+      } else {
+        history.add(next);
+        going_on.push_back(path);
+      }
+    }
+    paths = std::move(going_on);
+  }
+  return result;
+}
+
+Choice most_probable(DecodingHistory& history, std::int32_t row, const DecodingOptions& options) {
+  Choice best{-kInfinity, options.end};  // the end, if nothing is possible
+  history.for_each_next(row, [&](std::int32_t token, double log_probability) {
+    if (log_probability > best.log_probability) best = {log_probability, token};
+  });
+  return best;
+}
+
+/// The weights that choices have in a draw, not normalised.
+class Weights {
  public:
-  History(const StepFunction& step, std::int64_t sentences, const DecodingOptions& options)
-      : step_(step), options_(options) {
-    ids.assign(static_cast<std::size_t>(sentences), options.begin);
-    parents.resize(ids.size());
-    std::iota(parents.begin(), parents.end(), 0);
+  Weights(const std::vector<Choice>& choices, const DecodingOptions& options)
+      : largest_(std::ranges::max_element(choices, is_less_probable)->log_probability),
+        temperature_(options.temperature) {
+    for (const Choice& choice : choices) sum_ += (*this)(choice);
   }
-
-  /// Feeds `ids` and `parents` to the model and remembers them.
-  void advance() {
-    StepScores scores = step_(ids, parents);
-    const Shape& shape = scores.log_probabilities.shape();
-    if (shape.rank() != 2 || shape[0] != static_cast<std::int64_t>(ids.size())) {
-      throw ValueError(
-          fmt::format("decoding: the step function returned scores of shape {}; "
-                      "expected [{}, vocabulary]",
-                      to_string(shape), ids.size()));
-    }
-    scores_ = scores.log_probabilities.to(Dtype::float64);
-    steps_.push_back({ids, parents, scores.attention.to(Dtype::float32)});
+  double operator()(const Choice& choice) const {
+    return std::exp((choice.log_probability - largest_) / temperature_);
   }
-
-  /// Calls f(token, log-probability) for every token that may follow row `row`.
-  template <class F>
-  void for_each_next(std::size_t row, F f) const {
-    const auto width = static_cast<std::size_t>(scores_.shape()[1]);
-    const auto scores = scores_.data<double>().subspan(row * width, width);
-    for (std::size_t token = 0; token < width; ++token) {
-      if (std::isnan(scores[token])) {
-        throw NumericError(fmt::format("decoding: the log-probability of token {} is NaN", token));
-      }
-      const auto id = static_cast<std::int32_t>(token);
-      if (std::ranges::find(options_.forbidden, id) == options_.forbidden.end()) {
-        f(id, scores[token]);
-      }
-    }
-  }
-
-  /// The hypothesis that ends in row `row` of the step before, after which `last` was chosen.
-  Hypothesis read(std::int32_t row, std::int32_t last, double log_probability) const {
-    Hypothesis result;
-    result.ended = last == options_.end;
-    result.log_probability = log_probability;
-    const auto count = static_cast<std::int64_t>(steps_.size());
-    result.score = log_probability / length_normalizer(count, options_.length_penalty);
-    const std::int64_t width =
-        steps_.back().attention.size() /
-        std::max<std::int64_t>(1, static_cast<std::int64_t>(steps_.back().ids.size()));
-    result.attention = Tensor(width == 0 ? Shape{0} : Shape{count, width});
-    const auto attention = result.attention.mutable_data<float>();
-    if (!result.ended) result.tokens.push_back(last);
-    for (std::size_t s = steps_.size(); s-- > 0;) {
-      const auto r = static_cast<std::size_t>(row), w = static_cast<std::size_t>(width);
-      std::ranges::copy(steps_[s].attention.data<float>().subspan(r * w, w),
-                        attention.begin() + static_cast<std::ptrdiff_t>(s * w));
-      if (s > 0) result.tokens.push_back(steps_[s].ids[r]);
-      row = steps_[s].parents[r];
-    }
-    std::ranges::reverse(result.tokens);
-    return result;
-  }
-
-  std::vector<std::int32_t> ids, parents;  ///< what the next step is fed
+  double sum() const { return sum_; }
 
  private:
-  struct Step {
-    std::vector<std::int32_t> ids, parents;
-    Tensor attention;
-  };
-  const StepFunction& step_;
-  const DecodingOptions& options_;
-  Tensor scores_;
-  std::vector<Step> steps_;
+  double largest_, temperature_, sum_ = 0;
 };
 
-struct Candidate {
-  double log_probability = 0;
-  std::int32_t row = 0, token = 0;
-  /// Better ones first; equal ones in order of row and token.
-  bool operator<(const Candidate& other) const {
-    if (log_probability != other.log_probability) return log_probability > other.log_probability;
-    return std::pair(row, token) < std::pair(other.row, other.token);
+/// Leaves what top_k and top_p say, in order of tokens.
+void truncate(std::vector<Choice>& choices, const DecodingOptions& options) {
+  const auto most = static_cast<std::size_t>(options.top_k);
+  if (most > 0 && most < choices.size()) {
+    std::ranges::nth_element(
+        choices, choices.begin() + options.top_k,
+        [](const Choice& a, const Choice& b) { return is_less_probable(b, a); });
+    choices.resize(most);
   }
-};
-
-/// The hypotheses of one sentence.
-struct Beam {
-  std::vector<Candidate> live;    ///< their rows are those of the step to come
-  std::vector<Hypothesis> found;  ///< the best first
-
-  /// Adds a hypothesis and keeps the `count` best; those that ended come first.
-  void add(Hypothesis hypothesis, std::size_t count) {
-    const auto worse = [&](const Hypothesis& other) {
-      return hypothesis.ended != other.ended ? hypothesis.ended : hypothesis.score > other.score;
-    };
-    found.insert(std::ranges::find_if(found, worse), std::move(hypothesis));
-    if (found.size() > count) found.pop_back();
+  if (options.top_p < 1) {
+    const Weights weight(choices, options);
+    std::ranges::make_heap(choices, is_less_probable);
+    auto kept = choices.end();
+    for (double sum = 0; sum < options.top_p * weight.sum() && kept != choices.begin();) {
+      std::ranges::pop_heap(choices.begin(), kept, is_less_probable);
+      sum += weight(*--kept);
+    }
+    choices.erase(choices.begin(), kept);
   }
-};
+  std::ranges::sort(choices, {}, &Choice::token);
+}
 
-/// The `count` best continuations of the live hypotheses, the best first.
-std::vector<Candidate> best_continuations(const History& history, const Beam& beam,
-                                          std::size_t count) {
-  std::vector<Candidate> best;  // a heap with the worst on top
-  for (const Candidate& live : beam.live) {
-    history.for_each_next(static_cast<std::size_t>(live.row), [&](std::int32_t id, double score) {
-      const Candidate candidate{live.log_probability + score, live.row, id};
-      if (best.size() == count) {
-        if (!(candidate < best.front())) return;
-        std::ranges::pop_heap(best, std::less<>());
-        best.pop_back();
-      }
-      best.push_back(candidate);
-      std::ranges::push_heap(best, std::less<>());
-    });
+/// The choice at `place`, in [0, 1), of the cumulative distribution.
+Choice drawn(const std::vector<Choice>& choices, double place, const DecodingOptions& options) {
+  const Weights weight(choices, options);
+  Choice last;
+  double sum = 0;
+  for (const Choice& choice : choices) {
+    const double own = weight(choice);
+    if (own == 0) continue;
+    last = choice;
+    sum += own;
+    if (place * weight.sum() < sum) break;
   }
-  std::ranges::sort_heap(best, std::less<>());
-  return best;
+  return last;
+}
+
+void check_sampling(const DecodingOptions& options) {
+  if (options.n_best < 1) {
+    throw ValueError(fmt::format("sample: got n_best {}; expected 1 or more", options.n_best));
+  }
+  if (!(options.temperature >= 0) || !std::isfinite(options.temperature) || options.top_k < 0 ||
+      !(options.top_p > 0) || options.top_p > 1) {
+    throw ValueError(
+        fmt::format("sample: got temperature {}, top_k {} and top_p {}; expected "
+                    "0 <= temperature, 0 <= top_k and 0 < top_p <= 1",
+                    options.temperature, options.top_k, options.top_p));
+  }
 }
 
 }  // namespace
@@ -159,86 +158,35 @@ double length_normalizer(std::int64_t n, double exponent) {
 
 std::vector<Hypothesis> greedy(const StepFunction& step, std::int64_t sentences,
                                const DecodingOptions& options) {
-  check(options, sentences);
-  std::vector<Hypothesis> result(static_cast<std::size_t>(sentences));
-  History history(step, sentences, options);
-  std::vector<std::size_t> sentence_of(result.size());
-  std::iota(sentence_of.begin(), sentence_of.end(), std::size_t{0});
-  std::vector<double> log_probability(result.size(), 0);
-  for (std::int64_t length = 1; length <= options.max_length && !sentence_of.empty(); ++length) {
-    history.advance();
-    history.ids.clear();
-    history.parents.clear();
-    std::vector<std::size_t> going_on;
-    for (std::size_t row = 0; row < sentence_of.size(); ++row) {
-      Candidate best{-std::numeric_limits<double>::infinity(), 0, options.end};
-      history.for_each_next(row, [&](std::int32_t id, double score) {
-        if (score > best.log_probability) best = {score, 0, id};
-      });
-      const std::size_t sentence = sentence_of[row];
-      log_probability[sentence] += best.log_probability;
-      if (best.token == options.end || length == options.max_length) {
-        result[sentence] =
-            history.read(static_cast<std::int32_t>(row), best.token, log_probability[sentence]);
-      } else {
-        history.ids.push_back(best.token);
-        history.parents.push_back(static_cast<std::int32_t>(row));
-        going_on.push_back(sentence);
-      }
-    }
-    sentence_of = std::move(going_on);
-  }
-  return result;
+  check_decoding(options, sentences);
+  return follow(step, sentences, 1, options,
+                [&](DecodingHistory& history, std::int32_t row, const Path&) {
+                  return most_probable(history, row, options);
+                });
 }
 
-std::vector<std::vector<Hypothesis>> beam_search(const StepFunction& step, std::int64_t sentences,
-                                                 const DecodingOptions& options) {
-  check(options, sentences);
-  const auto width = static_cast<std::size_t>(options.beam_size);
-  std::vector<Beam> beams(static_cast<std::size_t>(sentences));
-  History history(step, sentences, options);
-  for (std::size_t s = 0; s < beams.size(); ++s) {
-    beams[s].live.push_back({0, static_cast<std::int32_t>(s), options.begin});
-  }
-  for (std::int64_t length = 1; length <= options.max_length && !history.ids.empty(); ++length) {
-    history.advance();
-    history.ids.clear();
-    history.parents.clear();
-    for (Beam& beam : beams) {
-      std::vector<Candidate> going_on;
-      const auto candidates = best_continuations(history, beam, 2 * width);
-      for (std::size_t rank = 0; rank < candidates.size(); ++rank) {
-        const Candidate& c = candidates[rank];
-        if (c.token != options.end) {
-          if (going_on.size() < width) going_on.push_back(c);
-        } else if (rank < width) {
-          beam.add(history.read(c.row, c.token, c.log_probability), width);
-        }
-      }
-      beam.live.clear();
-      if (going_on.empty()) continue;
-      const double best_score =
-          going_on.front().log_probability / length_normalizer(length, options.length_penalty);
-      if (beam.found.size() == width && best_score <= beam.found.back().score) continue;
-      for (const Candidate& c : going_on) {
-        if (length == options.max_length) {
-          if (beam.found.size() >= static_cast<std::size_t>(options.n_best)) break;
-          beam.add(history.read(c.row, c.token, c.log_probability), width);
-          continue;
-        }
-        beam.live.push_back(
-            {c.log_probability, static_cast<std::int32_t>(history.ids.size()), c.token});
-        history.ids.push_back(c.token);
-        history.parents.push_back(c.row);
-      }
-    }
-  }
-  std::vector<std::vector<Hypothesis>> result;
-  for (Beam& beam : beams) {
-    if (beam.found.empty()) beam.found.emplace_back();
-    beam.found.resize(std::min(beam.found.size(), static_cast<std::size_t>(options.n_best)));
-    result.push_back(std::move(beam.found));
-  }
+std::vector<std::vector<Hypothesis>> sample(const StepFunction& step, std::int64_t sentences,
+                                            const DecodingOptions& options) {
+  check_decoding(options, sentences);
+  check_sampling(options);
+  const auto copies = static_cast<std::size_t>(options.n_best);
+  const auto choose = [&](DecodingHistory& history, std::int32_t row, const Path& path) {
+    if (options.temperature == 0) return most_probable(history, row, options);
+    std::vector<Choice> choices;
+    history.for_each_next(row, [&](std::int32_t token, double log_probability) {
+      if (log_probability > -kInfinity) choices.push_back({log_probability, token});
+    });
+    if (choices.empty()) return Choice{-kInfinity, options.end};
+    truncate(choices, options);
+    const std::uint64_t of_sentence =
+        options.seeds.empty() ? mix(options.seed, path.sentence) : options.seeds[path.sentence];
+    const std::uint64_t key = mix(of_sentence, path.number % copies);
+    Random random(mix(key, static_cast<std::uint64_t>(history.length())));
+    return drawn(choices, random.uniform(), options);
+  };
+  auto all = follow(step, sentences, options.n_best, options, choose);
+  std::vector<std::vector<Hypothesis>> result(static_cast<std::size_t>(sentences));
+  for (std::size_t i = 0; i < all.size(); ++i) result[i / copies].push_back(std::move(all[i]));
   return result;
 }
 

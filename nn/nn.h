@@ -6,6 +6,7 @@
 #include <unroll/nn/crf.h>
 #include <unroll/nn/ctc.h>
 #include <unroll/nn/ctc_decoding.h>
+#include <unroll/nn/decoder.h>
 #include <unroll/nn/decoding.h>
 #include <unroll/nn/embedding.h>
 #include <unroll/nn/gru_cell.h>

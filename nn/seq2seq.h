@@ -11,9 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -21,7 +19,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/nn/attention.h>
-#include <unroll/nn/decoding.h>
+#include <unroll/nn/decoder.h>
 #include <unroll/nn/embedding.h>
 #include <unroll/nn/gru_cell.h>
 #include <unroll/nn/lengths.h>
@@ -33,7 +31,6 @@
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/losses.h>
 #include <unroll/ops/shaping.h>
-#include <unroll/ops/softmax.h>
 
 namespace unroll::nn {
 
@@ -265,48 +262,18 @@ Variable EncoderDecoder<Cell, Attention>::loss(Tape& tape, const Tensor& source,
                         .reduction = options.reduction});
 }
 
-/// An EncoderDecoder as a StepFunction for one batch of sources. Every step is recorded on an empty
-/// tape that starts from values only, so memory does not grow with the length of the output.
+/// An EncoderDecoder as a Decoder for one batch of source ids int32 [B, S]. Refers to the model.
 template <class Model>
-class DecoderSteps {
- public:
-  DecoderSteps(const Model& model, const Tensor& source, const Lengths& lengths = {})
-      : model_(model), tape_({.training = false}), guard_(tape_.no_gradient()) {
-    const typename Model::Encoded encoded = model_.encode(tape_, source, lengths);
-    evaluate(defined_variables(encoded));
-    sentences_ = memory_ = Carried(encoded.memory);
-    state_ = Carried(encoded.state);
-    for (std::int32_t s = 0; s < source.shape()[0]; ++s) sentence_of_.push_back(s);
-  }
-
-  StepScores operator()(std::span<const std::int32_t> ids, std::span<const std::int32_t> parents) {
-    std::vector<std::int32_t> sentence_of;
-    for (const std::int32_t parent : parents) {
-      sentence_of.push_back(sentence_of_.at(static_cast<std::size_t>(parent)));
-    }
-    if (sentence_of != sentence_of_) memory_ = sentences_.rows(sentence_of);
-    sentence_of_ = std::move(sentence_of);
-
-    tape_.reset();
-    const Variable tokens = tape_.input(Tensor(Shape{static_cast<std::int64_t>(ids.size())}, ids));
-    const auto step = model_.decode_step(memory_.on(tape_), state_.rows(parents).on(tape_), tokens);
-    const Variable log_probabilities = log_softmax(step.logits);
-    std::vector<Variable> results = defined_variables(step.state);
-    results.insert(results.end(), {log_probabilities, step.attention});
-    evaluate(results);
-    state_ = Carried(step.state);
-    return {log_probabilities.value(), step.attention.value()};
-  }
-
- private:
-  const Model& model_;
-  Tape tape_;
-  Tape::NoGradient guard_;
-  Carried<AttentionMemory> sentences_;  ///< of each sentence
-  Carried<AttentionMemory> memory_;     ///< of each row
-  Carried<typename Model::DecoderState> state_;
-  std::vector<std::int32_t> sentence_of_;  ///< per row
-};
+requires requires { typename Model::Encoded; }
+auto decoder(const Model& model, const Tensor& source, const Lengths& lengths = {}) {
+  Tape tape({.training = false});
+  const Tape::NoGradient guard = tape.no_gradient();
+  const typename Model::Encoded encoded = model.encode(tape, source, lengths);
+  return decoder(
+      [&model](Tape&, const Variable& ids, const typename Model::DecoderState& state,
+               const AttentionMemory& memory) { return model.decode_step(memory, state, ids); },
+      encoded.state, encoded.memory);
+}
 
 /// The ids that the model was made with, in options for decoding.
 inline DecodingOptions with_ids_of(const EncoderDecoderOptions& model, DecodingOptions options) {
@@ -315,21 +282,24 @@ inline DecodingOptions with_ids_of(const EncoderDecoderOptions& model, DecodingO
   return options;
 }
 
-/// Greedy decoding of source ids int32 [B, S]; options' begin and end are the model's.
+// Search for the targets of source ids int32 [B, S]; options' begin and end are the model's.
+
 template <class Model>
 std::vector<Hypothesis> greedy(const Model& model, const Tensor& source,
                                const DecodingOptions& options = {}, const Lengths& lengths = {}) {
-  DecoderSteps<Model> steps(model, source, lengths);
-  return greedy(std::ref(steps), source.shape()[0], with_ids_of(model.options(), options));
+  return greedy(decoder(model, source, lengths), with_ids_of(model.options(), options));
 }
-
-/// Beam search for source ids int32 [B, S]; options' begin and end are the model's.
 template <class Model>
 std::vector<std::vector<Hypothesis>> beam_search(const Model& model, const Tensor& source,
                                                  const DecodingOptions& options = {},
                                                  const Lengths& lengths = {}) {
-  DecoderSteps<Model> steps(model, source, lengths);
-  return beam_search(std::ref(steps), source.shape()[0], with_ids_of(model.options(), options));
+  return beam_search(decoder(model, source, lengths), with_ids_of(model.options(), options));
+}
+template <class Model>
+std::vector<std::vector<Hypothesis>> sample(const Model& model, const Tensor& source,
+                                            const DecodingOptions& options = {},
+                                            const Lengths& lengths = {}) {
+  return sample(decoder(model, source, lengths), with_ids_of(model.options(), options));
 }
 
 }  // namespace unroll::nn

@@ -96,12 +96,10 @@ struct Translator::Impl {
         .beam_size = std::max(search.beam, n_best),
         .length_penalty = search.length_penalty,
         .n_best = n_best};
-    nn::DecoderSteps steps(model, padded(sources), lengths);
-    const auto step = [&](auto ids, auto parents) { return steps(ids, parents); };
-    const auto count = static_cast<std::int64_t>(sources.size());
-    if (decoding.beam_size > 1) return nn::beam_search(step, count, decoding);
+    auto steps = nn::decoder(model, padded(sources), lengths);
+    if (decoding.beam_size > 1) return nn::beam_search(steps, decoding);
     std::vector<std::vector<nn::Hypothesis>> result;
-    for (nn::Hypothesis& best : nn::greedy(step, count, decoding)) {
+    for (nn::Hypothesis& best : nn::greedy(steps, decoding)) {
       result.emplace_back().push_back(std::move(best));
     }
     return result;

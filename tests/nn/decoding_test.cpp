@@ -3,62 +3,17 @@
 
 #include <cmath>
 #include <limits>
-#include <map>
 
 #include <unroll/autograd/error.h>
-#include <unroll/autograd/random.h>
+#include <unroll/tests/nn/made_up_model.h>
 #include <unroll/tests/support/catch.h>
 
 using namespace unroll;
+using namespace unroll::testing;
 using nn::DecodingOptions;
 using nn::Hypothesis;
 
 namespace {
-
-constexpr std::int32_t kEnd = 3, kVocabulary = 6;
-
-/// Probabilities that depend on the whole hypothesis and the sentence, at random.
-struct MadeUpModel {
-  std::map<std::vector<std::int32_t>, std::vector<double>> known;
-  std::vector<std::vector<std::int32_t>> rows;  ///< sentence, then tokens
-  std::size_t most_rows = 0;
-
-  const std::vector<double>& next(const std::vector<std::int32_t>& path) {
-    auto& scores = known[path];
-    if (!scores.empty()) return scores;
-    std::uint64_t key = 99;
-    for (const std::int32_t token : path) key = mix(key, static_cast<std::uint64_t>(token));
-    Random random(key);
-    double total = 0;
-    for (int i = 0; i < kVocabulary; ++i)
-      total += std::exp(scores.emplace_back(2 * random.normal()));
-    for (double& score : scores) score -= std::log(total);
-    return scores;
-  }
-
-  nn::StepScores operator()(std::span<const std::int32_t> ids,
-                            std::span<const std::int32_t> parents) {
-    std::vector<std::vector<std::int32_t>> grown;
-    const auto n = static_cast<std::int64_t>(ids.size());
-    most_rows = std::max(most_rows, ids.size());
-    Tensor scores(Shape{n, kVocabulary}, Dtype::float64), attention(Shape{n, 2});
-    for (std::size_t k = 0; k < ids.size(); ++k) {
-      if (rows.empty()) {
-        grown.push_back({parents[k]});
-      } else {
-        grown.push_back(rows.at(static_cast<std::size_t>(parents[k])));
-        grown.back().push_back(ids[k]);
-      }
-      const auto& row = next(grown.back());
-      std::ranges::copy(row, scores.mutable_data<double>().begin() +
-                                 static_cast<std::ptrdiff_t>(k * kVocabulary));
-      attention.mutable_data<float>()[2 * k] = static_cast<float>(ids[k]);
-      attention.mutable_data<float>()[2 * k + 1] = static_cast<float>(grown.back().size());
-    }
-    rows = std::move(grown);
-    return {scores, attention};
-  }
-};
 
 /// The best ended hypothesis of at most `max_length` tokens, the end included, by trying all.
 Hypothesis best_of_all(MadeUpModel& model, std::vector<std::int32_t> path, double log_probability,
@@ -112,11 +67,7 @@ TEST_CASE("A beam of one is greedy", "[nn]") {
     REQUIRE(greedy.size() == 20);
     for (std::size_t s = 0; s < 20; ++s) {
       REQUIRE(one[s].size() == 1);
-      CHECK(one[s][0].tokens == greedy[s].tokens);
-      CHECK(one[s][0].ended == greedy[s].ended);
-      CHECK(one[s][0].score == greedy[s].score);
-      CHECK(one[s][0].log_probability == greedy[s].log_probability);
-      CHECK(one[s][0].attention.identical(greedy[s].attention));
+      check_same(one[s][0], greedy[s]);
     }
   }
 }
@@ -127,19 +78,12 @@ TEST_CASE("A batch is decoded as its sentences are one by one", "[nn]") {
   const auto batch = nn::beam_search(std::ref(together), 5, options);
   CHECK(together.most_rows <= 15);
   for (std::int32_t sentence = 0; sentence < 5; ++sentence) {
-    MadeUpModel model;
-    const auto alone = nn::beam_search(
-        [&](std::span<const std::int32_t> ids, std::span<const std::int32_t> parents) {
-          const std::vector<std::int32_t> own{sentence};
-          return model(ids, model.rows.empty() ? std::span<const std::int32_t>(own) : parents);
-        },
-        1, options);
+    OneOf model{sentence};
+    const auto alone = nn::beam_search(std::ref(model), 1, options);
     const auto& expected = batch[static_cast<std::size_t>(sentence)];
     REQUIRE(alone[0].size() == expected.size());
     for (std::size_t k = 0; k < expected.size(); ++k) {
-      CHECK(alone[0][k].tokens == expected[k].tokens);
-      CHECK(alone[0][k].score == expected[k].score);
-      CHECK(alone[0][k].attention.identical(expected[k].attention));
+      check_same(alone[0][k], expected[k]);
     }
   }
 }
@@ -163,6 +107,10 @@ TEST_CASE("Hypotheses come with their probability, score and attention, the best
       }
       log_probability += model.next(path)[kEnd];
       CHECK(h.log_probability == Approx(log_probability));
+      double sum = 0;
+      for (const double of_token : h.log_probabilities) sum += of_token;
+      CHECK(h.log_probabilities.size() == h.tokens.size() + 1);
+      CHECK(sum == Approx(log_probability));
       CHECK(h.score == Approx(log_probability / std::pow((5.0 + h.tokens.size() + 1) / 6, 0.7)));
       if (k > 0) CHECK(h.score <= list[k - 1].score);
       const auto steps = static_cast<std::int64_t>(h.tokens.size()) + 1;
@@ -208,16 +156,123 @@ TEST_CASE("Hypotheses without an end are cut off", "[nn]") {
   CHECK(other[0].tokens == std::vector<std::int32_t>{1, 1});
 }
 
+namespace {
+
+/// Does a run of n tokens come twice?
+bool repeats(const std::vector<std::int32_t>& tokens, std::size_t n) {
+  for (std::size_t i = 0; i + n <= tokens.size(); ++i) {
+    for (std::size_t j = i + 1; j + n <= tokens.size(); ++j) {
+      if (std::equal(tokens.begin() + static_cast<std::ptrdiff_t>(i),
+                     tokens.begin() + static_cast<std::ptrdiff_t>(i + n),
+                     tokens.begin() + static_cast<std::ptrdiff_t>(j))) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// What all three kinds find.
+std::vector<Hypothesis> all_found(const DecodingOptions& options, std::int64_t sentences) {
+  MadeUpModel a, b, c;
+  std::vector<Hypothesis> all = nn::greedy(std::ref(a), sentences, options);
+  for (const auto& lists : {nn::beam_search(std::ref(b), sentences, options),
+                            nn::sample(std::ref(c), sentences, options)}) {
+    for (const auto& list : lists) all.insert(all.end(), list.begin(), list.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("No run of tokens comes twice", "[nn]") {
+  for (const int n : {1, 2, 3}) {
+    // Without an end in sight, hypotheses get long.
+    const DecodingOptions options{
+        .max_length = 20, .min_length = 20, .no_repeat_ngram = n, .beam_size = 3, .n_best = 2};
+    std::size_t found = 0, longest = 0;
+    for (const Hypothesis& h : all_found(options, 10)) {
+      if (h.log_probability == -std::numeric_limits<double>::infinity()) continue;
+      CHECK_FALSE(repeats(h.tokens, static_cast<std::size_t>(n)));
+      longest = std::max(longest, h.tokens.size());
+      ++found;
+    }
+    if (n > 1) CHECK(found == 50);
+    CHECK(longest == (n == 1 ? 0 : 20));  // there are only five tokens beside the end
+    DecodingOptions free = options;
+    free.no_repeat_ngram = 0;
+    std::size_t repeated = 0;
+    for (const Hypothesis& h : all_found(free, 10)) {
+      repeated += repeats(h.tokens, static_cast<std::size_t>(n)) ? 1 : 0;
+    }
+    CHECK(repeated > 25);
+  }
+  for (const Hypothesis& h : all_found({.max_length = 5, .no_repeat_ngram = 1}, 20)) {
+    CHECK_FALSE(repeats(h.tokens, 1));
+  }
+}
+
+TEST_CASE("A minimal length holds, and the rest of the choice is as before", "[nn]") {
+  std::size_t shorter = 0;
+  for (const Hypothesis& h : all_found({.max_length = 20, .n_best = 3}, 20)) {
+    shorter += h.tokens.size() < 4 ? 1 : 0;
+  }
+  CHECK(shorter > 20);
+  std::size_t exact = 0;
+  for (const Hypothesis& h : all_found({.max_length = 20, .min_length = 4, .n_best = 3}, 20)) {
+    CHECK(h.tokens.size() >= 4);
+    exact += h.tokens.size() == 4 ? 1 : 0;
+  }
+  CHECK(exact > 0);
+}
+
+TEST_CASE("Every sentence may have its own maximal length", "[nn]") {
+  const std::vector<std::int64_t> limits{0, 7, 2, 0, 1};
+  const DecodingOptions options{.max_lengths = limits, .min_length = 100, .beam_size = 2};
+  MadeUpModel a, b, c;
+  const auto greedy = nn::greedy(std::ref(a), 5, options);
+  const auto beam = nn::beam_search(std::ref(b), 5, options);
+  const auto drawn = nn::sample(std::ref(c), 5, options);
+  for (std::size_t s = 0; s < 5; ++s) {
+    const auto length = static_cast<std::size_t>(limits[s]);
+    CHECK(greedy[s].tokens.size() == length);
+    CHECK(beam[s].at(0).tokens.size() == length);
+    CHECK(drawn[s].at(0).tokens.size() == length);
+    if (length == 0) continue;
+    OneOf model{static_cast<std::int32_t>(s)};
+    DecodingOptions own = options;
+    own.max_lengths = {};
+    own.max_length = limits[s];
+    check_same(greedy[s], nn::greedy(std::ref(model), 1, own)[0]);
+  }
+  MadeUpModel model;
+  CHECK_THROWS_AS(nn::greedy(std::ref(model), 4, options), ValueError);
+  CHECK_THROWS_AS(nn::greedy(std::ref(model), 1, {.max_lengths = {-1}}), ValueError);
+}
+
 TEST_CASE("Decoding says what is wrong", "[nn]") {
   MadeUpModel model;
   const auto step = std::ref(model);
   CHECK_THROWS_AS(nn::greedy(step, -1), ValueError);
   CHECK_THROWS_AS(nn::beam_search(step, 1, {.beam_size = 0}), ValueError);
   CHECK_THROWS_AS(nn::beam_search(step, 1, {.beam_size = 2, .n_best = 3}), ValueError);
+  CHECK_THROWS_AS(nn::greedy(step, 1, {.min_length = -1}), ValueError);
+  CHECK_THROWS_AS(nn::greedy(step, 1, {.no_repeat_ngram = -1}), ValueError);
+  CHECK_THROWS_AS(nn::sample(step, 1, {.n_best = 0}), ValueError);
+  CHECK_THROWS_AS(nn::sample(step, 1, {.temperature = -1}), ValueError);
+  CHECK_THROWS_AS(nn::sample(step, 1, {.top_k = -1}), ValueError);
+  CHECK_THROWS_AS(nn::sample(step, 1, {.top_p = 0}), ValueError);
+  CHECK_THROWS_AS(nn::sample(step, 1, {.top_p = 1.5}), ValueError);
+  CHECK_THROWS_AS(nn::sample(step, 2, {.seeds = {1}}), ValueError);
   CHECK(nn::greedy(step, 0).empty());
+  CHECK(nn::sample(step, 0).empty());
   CHECK(nn::beam_search(step, 0).empty());
   const auto wrong_rows = [](auto, auto) { return nn::StepScores{Tensor(Shape{7, 5}), Tensor()}; };
   CHECK_THROWS_AS(nn::greedy(wrong_rows, 1), ValueError);
+  const auto wrong_attention = [](auto, auto) {
+    return nn::StepScores{Tensor(Shape{2, 5}), Tensor(Shape{3})};
+  };
+  CHECK_THROWS_AS(nn::greedy(wrong_attention, 2), ValueError);
   const auto nan = [](auto, auto) {
     return nn::StepScores{Tensor::full({1, 5}, std::nan("")), Tensor()};
   };
