@@ -19,7 +19,8 @@ std::map<std::int32_t, int> first_tokens(DecodingOptions options, int draws) {
   options.max_length = 1;
   options.n_best = draws;
   std::map<std::int32_t, int> counts;
-  for (const auto& h : nn::sample(std::ref(model), 1, options).at(0)) {
+  const auto drawn = nn::sample(std::ref(model), 1, options);
+  for (const auto& h : drawn.at(0)) {
     ++counts[h.tokens.empty() ? kEnd : h.tokens[0]];
   }
   return counts;
