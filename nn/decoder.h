@@ -12,6 +12,7 @@
 // the state from step to step and moves its rows with the hypotheses.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <functional>
@@ -81,6 +82,7 @@ class Decoder {
   void restart() {
     state_ = initial_;
     memory_ = memories_;
+    rows_ = static_cast<std::size_t>(sentences_);
     sentence_of_.resize(static_cast<std::size_t>(sentences_));
     std::iota(sentence_of_.begin(), sentence_of_.end(), 0);
   }
@@ -94,11 +96,17 @@ class Decoder {
     if (sentence_of != sentence_of_) memory_ = memories_.rows(sentence_of);
     sentence_of_ = std::move(sentence_of);
 
+    // Greedy choice moves no row until a sentence is over.
+    std::vector<std::int32_t> unmoved(rows_);
+    std::iota(unmoved.begin(), unmoved.end(), 0);
+    if (!std::ranges::equal(parents, unmoved)) state_ = state_.rows(parents);
+    rows_ = parents.size();
+
     tape_.reset();
     const Tape::NoGradient guard = tape_.no_gradient();
     const Variable tokens = tape_.input(Tensor(Shape{static_cast<std::int64_t>(ids.size())}, ids));
-    const auto step = detail::decode_step(step_, tape_, tokens, state_.rows(parents).on(tape_),
-                                          memory_.on(tape_));
+    const auto step =
+        detail::decode_step(step_, tape_, tokens, state_.on(tape_), memory_.on(tape_));
     const Variable log_probabilities = log_softmax(step.logits);
     std::vector<Variable> results = defined_variables(step.state);
     results.push_back(log_probabilities);
@@ -114,8 +122,9 @@ class Decoder {
   Step step_;
   Tape tape_;
   std::int64_t sentences_ = 0;
-  Carried<S> initial_, state_;             ///< of each sentence, and of each row
-  Carried<M> memories_, memory_;           ///< likewise
+  Carried<S> initial_, state_;    ///< of each sentence, and of each row
+  Carried<M> memories_, memory_;  ///< likewise
+  std::size_t rows_ = 0;
   std::vector<std::int32_t> sentence_of_;  ///< per row
 };
 

@@ -9,6 +9,7 @@
 #include <unroll/nn/decoder.h>
 #include <unroll/nn/decoding.h>
 #include <unroll/nn/embedding.h>
+#include <unroll/nn/encoder_decoder.h>
 #include <unroll/nn/gru_cell.h>
 #include <unroll/nn/init.h>
 #include <unroll/nn/layer_norm.h>
@@ -24,5 +25,6 @@
 #include <unroll/nn/stacked_cell.h>
 #include <unroll/nn/stacked_rnn.h>
 #include <unroll/nn/state.h>
+#include <unroll/nn/teacher_forcing.h>
 #include <unroll/nn/transformer.h>
 #include <unroll/nn/unroll.h>

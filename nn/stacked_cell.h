@@ -32,12 +32,18 @@ struct StackedCell {
 
   std::vector<StateOf<Cell>> step(const Variable& x,
                                   const std::vector<StateOf<Cell>>& states) const {
-    std::vector<StateOf<Cell>> next;
-    for (std::size_t layer = 0; layer < cells.size(); ++layer) {
-      const Variable input = layer == 0 ? x : dropout(output_of(next.back()), dropout_rate);
+    std::vector<StateOf<Cell>> next{cells[0].step(x, states.at(0))};
+    step_above(next, states);
+    return next;
+  }
+
+  /// The rest of a step, for the cells above those that have their states in `next`, one at least.
+  void step_above(std::vector<StateOf<Cell>>& next,
+                  const std::vector<StateOf<Cell>>& states) const {
+    for (std::size_t layer = next.size(); layer < cells.size(); ++layer) {
+      const Variable input = dropout(output_of(next.back()), dropout_rate);
       next.push_back(cells[layer].step(input, states.at(layer)));
     }
-    return next;
   }
 };
 

@@ -41,8 +41,8 @@ void check_attention(const Attention& attention, ParameterSet& parameters,
 }
 
 template <class Model>
-void check_encoder_decoder(nn::EncoderDecoderOptions options,
-                           const std::vector<TapeOptions>& list) {
+void check_encoder_decoder(nn::EncoderDecoderOptions options, const std::vector<TapeOptions>& list,
+                           const nn::TargetLossOptions& loss = {.label_smoothing = 0.1}) {
   options.source_vocabulary = 9;
   options.target_vocabulary = 8;
   options.embedding = options.hidden = 4;
@@ -54,7 +54,7 @@ void check_encoder_decoder(nn::EncoderDecoderOptions options,
     const Tensor source(Shape{3, 4}, {id(0), id(1), id(2), id(3), id(1), id(0), 0, 0,  //
                                       id(3), id(3), id(0), 0});
     const Tensor target(Shape{3, 4}, {2, id(0), id(2), 3, 2, 3, 0, 0, 2, id(1), 3, 0});
-    return Recorded{model.loss(tape, source, target, {.label_smoothing = 0.1})};
+    return Recorded{model.loss(tape, source, target, loss)};
   };
   check_law(training, parameters, list);
 }
@@ -86,6 +86,12 @@ TEST_CASE("passes agree on the training loss of encoder-decoders", "[passes][nn]
   check_encoder_decoder<nn::EncoderDecoder<nn::LSTMCell, nn::GeneralAttention>>(
       {.decoder_layers = 2, .tie_output = true}, some_options());
   check_encoder_decoder<nn::EncoderDecoder<MinimalGatedCell>>({.dropout = 0.2}, some_options());
+  check_encoder_decoder<nn::EncoderDecoder<nn::GRUCell, nn::LocationAttention>>(
+      {.decoder_layers = 2, .conditional = true}, some_options());
+  check_encoder_decoder<nn::EncoderDecoder<>>(
+      {}, some_options(), {.label_smoothing = 0.1, .sampling = {.probability = 0.5}});
+  check_encoder_decoder<nn::EncoderDecoder<>>({.tie_output = true}, some_options(),
+                                              {.sampling = {.probability = 0.5, .draw = true}});
 }
 
 TEST_CASE("passes agree on a language model with tied weights", "[passes][nn]") {

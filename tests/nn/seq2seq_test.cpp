@@ -5,6 +5,7 @@
 #include <unroll/autograd/gradcheck.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/random.h>
+#include <unroll/nn/location_attention.h>
 #include <unroll/tests/nn/cells.h>
 #include <unroll/tests/support/catch.h>
 
@@ -26,6 +27,12 @@ nn::EncoderDecoderOptions tiny(bool tied = false, int layers = 1) {
           .tie_output = tied};
 }
 
+nn::EncoderDecoderOptions conditional(int layers = 1) {
+  nn::EncoderDecoderOptions options = tiny(false, layers);
+  options.conditional = true;
+  return options;
+}
+
 template <class Model>
 void check_gradients_of(const nn::EncoderDecoderOptions& options) {
   nn::ParameterSet parameters(1, Dtype::float64);
@@ -41,6 +48,31 @@ void check_gradients_of(const nn::EncoderDecoderOptions& options) {
   CHECK(report.ok);
 }
 
+/// Step by step with the target's own tokens gives the loss that teacher forcing gives.
+template <class Model>
+void check_steps_of(const nn::EncoderDecoderOptions& options) {
+  nn::ParameterSet parameters(1, Dtype::float64);
+  const Model model(parameters.scope(), options);
+  Tape tape;
+  const auto encoded = model.encode(tape, kSource);
+  auto state = encoded.state;
+  double total = 0;
+  for (std::int64_t t = 0; t + 1 < 5; ++t) {
+    const Tensor fed = nn::columns(kTarget, t, t + 1).reshaped(Shape{3});
+    const auto step = model.decode_step(encoded.memory, state, tape.input(fed));
+    CHECK(step.logits.shape() == Shape{3, 7});
+    CHECK(step.attention.shape() == Shape{3, 4});
+    const Tensor log_probabilities = log_softmax(step.logits).value();
+    for (std::int64_t b = 0; b < 3; ++b) {
+      const auto label = static_cast<std::int64_t>(kTarget.at(b * 5 + t + 1));
+      if (label != 0) total -= log_probabilities.at(b * 7 + label);
+    }
+    state = step.state;
+  }
+  CHECK(model.loss(tape, kSource, kTarget, {.reduction = Reduction::sum}).item() ==
+        Approx(total).epsilon(1e-12));
+}
+
 /// Row `b` of ids [B, T] up to `length`.
 Tensor row(const Tensor& ids, std::int64_t b, std::int64_t length) {
   const std::vector<std::int32_t> which{static_cast<std::int32_t>(b)};
@@ -54,6 +86,8 @@ TEST_CASE("EncoderDecoder: gradients, over several cells and attentions", "[nn]"
   check_gradients_of<nn::EncoderDecoder<nn::LSTMCell>>(tiny(true, 2));
   check_gradients_of<nn::EncoderDecoder<nn::GRUCell, nn::GeneralAttention>>(tiny());
   check_gradients_of<nn::EncoderDecoder<testing::MinimalGatedCell>>(tiny());
+  check_gradients_of<nn::EncoderDecoder<nn::GRUCell, nn::LocationAttention>>(tiny());
+  check_gradients_of<nn::EncoderDecoder<>>(conditional(2));
 }
 
 TEST_CASE("EncoderDecoder: the loss of a batch is the sum over its pairs", "[nn]") {
@@ -75,27 +109,33 @@ TEST_CASE("EncoderDecoder: the loss of a batch is the sum over its pairs", "[nn]
 }
 
 TEST_CASE("EncoderDecoder: a target token is not seen before it is predicted", "[nn]") {
-  nn::ParameterSet parameters(1, Dtype::float64);
-  const nn::EncoderDecoder<> model(parameters.scope(), tiny());
-  // Step by step with the target's own tokens gives the loss that teacher forcing gives.
+  check_steps_of<nn::EncoderDecoder<>>(tiny());
+  check_steps_of<nn::EncoderDecoder<nn::LSTMCell>>(conditional(2));
+  check_steps_of<nn::EncoderDecoder<nn::GRUCell, nn::LocationAttention>>(tiny(true, 2));
+}
+
+TEST_CASE("EncoderDecoder: a conditional step is that of the formula", "[nn]") {
+  nn::ParameterSet parameters(1, Dtype::float64), same(2, Dtype::float64);
+  const nn::EncoderDecoder<> model(parameters.scope(), conditional());
+  const nn::Embedding target(same.scope("target"), 7, 3, {.padding_idx = 0});
+  const nn::GRUCell cell(same.scope("decoder.0"), 3, 3),
+      transition(same.scope("decoder.transition"), 6, 3);
+  const nn::AdditiveAttention attention(same.scope("attention"), 3, 6, 3);
+  const nn::Linear readout(same.scope("readout"), 12, 3), output(same.scope("output"), 3, 7);
+  for (const auto& p : same) p.assign(parameters.at(p.name()).value());
+
   Tape tape;
   const auto encoded = model.encode(tape, kSource);
-  auto state = encoded.state;
-  double total = 0;
-  for (std::int64_t t = 0; t + 1 < 5; ++t) {
-    const Tensor fed = nn::columns(kTarget, t, t + 1).reshaped(Shape{3});
-    const auto step = model.decode_step(encoded.memory, state, tape.input(fed));
-    CHECK(step.logits.shape() == Shape{3, 7});
-    CHECK(step.attention.shape() == Shape{3, 4});
-    const Tensor log_probabilities = log_softmax(step.logits).value();
-    for (std::int64_t b = 0; b < 3; ++b) {
-      const auto label = static_cast<std::int64_t>(kTarget.at(b * 5 + t + 1));
-      if (label != 0) total -= log_probabilities.at(b * 7 + label);
-    }
-    state = step.state;
+  const Variable ids = tape.input(Tensor(Shape{3}, {4, 2, 6}));
+  const auto step = model.decode_step(encoded.memory, encoded.state, ids);
+  const Variable y = target(ids), between = cell.step(y, encoded.state.cells[0]);
+  const auto [context, weights] = attention(between, encoded.memory);
+  const Variable state = transition.step(context, between);
+  const Tensor expected = output(tanh(readout(concat({state, context, y}, -1)))).value();
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    CHECK(step.logits.value().at(i) == Approx(expected.at(i)).epsilon(1e-12));
   }
-  CHECK(model.loss(tape, kSource, kTarget, {.reduction = Reduction::sum}).item() ==
-        Approx(total).epsilon(1e-12));
+  CHECK(step.attention.value().identical(weights.value()));
 }
 
 TEST_CASE("EncoderDecoder: padded source ids have no influence", "[nn]") {
@@ -180,6 +220,7 @@ TEST_CASE("EncoderDecoder learns eight pairs by heart, and beam 1 is greedy", "[
 
   const auto greedy = nn::greedy(model, x, {.max_length = 10});
   const auto beam = nn::beam_search(model, x, {.max_length = 10, .beam_size = 4, .n_best = 2});
+  const auto drawn = nn::sample(model, x, {.max_length = 10, .temperature = 0.01});
   const auto narrow = nn::beam_search(model, x, {.max_length = 10, .beam_size = 1});
   REQUIRE(greedy.size() == 8);
   for (std::size_t pair = 0; pair < 8; ++pair) {
@@ -187,6 +228,7 @@ TEST_CASE("EncoderDecoder learns eight pairs by heart, and beam 1 is greedy", "[
     CHECK(greedy[pair].ended);
     CHECK(beam[pair].at(0).tokens == expected[pair]);
     CHECK(beam[pair].size() == 2);
+    CHECK(drawn[pair].at(0).tokens == expected[pair]);
     CHECK(narrow[pair].at(0).tokens == greedy[pair].tokens);
     CHECK(narrow[pair].at(0).score == greedy[pair].score);
     const auto length = static_cast<std::int64_t>(expected[pair].size());
