@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include <unroll/autograd/blame.h>
@@ -14,6 +15,7 @@
 #include <unroll/nn/unroll.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/indexing.h>
+#include <unroll/ops/linear_algebra.h>
 #include <unroll/ops/reductions.h>
 
 namespace unroll::nn {
@@ -27,6 +29,36 @@ struct ForwardCell {
   Variable initial_state(const Variable&, std::int64_t) const { return first; }
   Variable step(const Variable& x, const Variable& alpha) const {
     return x + logsumexp(reshape(alpha, alpha.shape().inserted(1, 1)) + into, 2);
+  }
+};
+
+constexpr double kNever = -std::numeric_limits<double>::infinity();
+
+/// The largest elements along `axis`, or 0 where all are -inf; as numbers only, for a logarithm of
+/// a sum does not depend on what is taken out of it.
+Variable largest(const Variable& x, int axis) {
+  const Variable m = detach(max(x, axis, true));
+  return where(m > kNever, m, 0.0);
+}
+
+/// log(x), and -inf without a derivative where x is 0.
+Variable log_or_never(const Variable& x) {
+  const Variable positive = x > 0.0;
+  return where(positive, log(where(positive, x, 1.0)), kNever);
+}
+
+/// The same recursion as a product: exp(alpha - a) times exp(transitions - m), for the largest
+/// alpha of each sequence and the largest transition into each tag.
+struct ProductCell {
+  Variable first;
+  Variable into;     ///< m [1, tags]
+  Variable factors;  ///< exp(transitions - m) [from, to]
+  ProductCell(const Variable& alpha, const Variable& transitions)
+      : first(alpha), into(largest(transitions, 0)), factors(exp(transitions - into)) {}
+  Variable initial_state(const Variable&, std::int64_t) const { return first; }
+  Variable step(const Variable& x, const Variable& alpha) const {
+    const Variable a = largest(alpha, 1);
+    return x + into + log_or_never(matmul(exp(alpha - a), factors)) + a;
   }
 };
 
@@ -153,11 +185,12 @@ class Viterbi {
 
 }  // namespace
 
-Crf::Crf(const Scope& scope, std::int64_t tags, const Scope::Initializer& initializer) {
+Crf::Crf(const Scope& scope, std::int64_t tags, const CrfOptions& options)
+    : products(options.products) {
   if (tags < 1) throw ValueError(fmt::format("Crf: got {} tags; expected at least one", tags));
-  start = scope.parameter("start", {tags}, initializer);
-  end = scope.parameter("end", {tags}, initializer);
-  transitions = scope.parameter("transitions", {tags, tags}, initializer);
+  start = scope.parameter("start", {tags}, options.initializer);
+  end = scope.parameter("end", {tags}, options.initializer);
+  transitions = scope.parameter("transitions", {tags, tags}, options.initializer);
 }
 
 Variable Crf::log_partition(const Variable& emissions, const Lengths& lengths, Location at) const {
@@ -170,8 +203,11 @@ Variable Crf::log_partition(const Variable& emissions, const Lengths& lengths, L
     const Variable any = input_like(emissions, any_step(left));
     for (std::int32_t& n : left) n = std::max(n - 1, 0);
     const Variable first = where(reshape(any, {batch, 1}), select(emissions, 0, 0), 0.0) + start;
-    const ForwardCell cell{first, transpose(use_like(emissions, transitions))};
-    const Variable alpha = unroll(cell, slice(emissions, 0, 1, steps), {.lengths = left}).last;
+    const Variable rest = slice(emissions, 0, 1, steps);
+    const Variable matrix = use_like(emissions, transitions);
+    const Variable alpha =
+        products ? unroll(ProductCell(first, matrix), rest, {.lengths = left}).last
+                 : unroll(ForwardCell{first, transpose(matrix)}, rest, {.lengths = left}).last;
     return where(any, logsumexp(alpha + end, 1), 0.0);
   });
 }

@@ -24,8 +24,11 @@ constexpr std::int64_t kSteps = 4, kBatch = 5, kTags = 3;
 const std::vector<std::int32_t> kLengths{4, 1, 0, 3, 2};
 
 struct Model {
+  explicit Model(bool products = false)
+      : crf(parameters.scope("crf"), kTags,
+            {.initializer = nn::init::normal(), .products = products}) {}
   nn::ParameterSet parameters{5, Dtype::float64};
-  nn::Crf crf{parameters.scope("crf"), kTags, nn::init::normal()};
+  nn::Crf crf;
 };
 
 /// Calls f(tags, score) for every sequence of tags of sequence b of `emissions`.
@@ -79,7 +82,7 @@ Tensor dirty_emissions() {
 }  // namespace
 
 TEST_CASE("Crf agrees with the sum and the best of all sequences of tags", "[nn][crf]") {
-  const Model model;
+  const Model model(GENERATE(false, true));
   const Tensor x = dirty_emissions();
   Tape tape;
   const Variable emissions = tape.input(x);
@@ -139,7 +142,7 @@ TEST_CASE("Crf losses are reduced over sequences; full lengths need not be given
 }
 
 TEST_CASE("Crf losses have right gradients of first and second order", "[nn][crf][gradcheck]") {
-  Model model;
+  Model model(GENERATE(false, true));
   const Tensor tags = tags_with({2, 2, 0, 1}, 0);
   for (const Reduction reduction : {Reduction::none, Reduction::mean}) {
     const nn::CrfLossOptions options{.lengths = kLengths, .reduction = reduction};
@@ -158,7 +161,7 @@ TEST_CASE("Crf losses have right gradients of first and second order", "[nn][crf
 }
 
 TEST_CASE("Crf: padded steps have no influence, not even as NaN", "[nn][crf]") {
-  const Model model;
+  const Model model(GENERATE(false, true));
   const Tensor dirty = dirty_emissions();
   Tensor clean = dirty;
   for (double& v : clean.mutable_data<double>()) v = std::isnan(v) ? 1 : v;
@@ -178,9 +181,10 @@ TEST_CASE("Crf: padded steps have no influence, not even as NaN", "[nn][crf]") {
 }
 
 TEST_CASE("Crf of one tag, no steps or no sequences", "[nn][crf]") {
-  const Model model;
+  const bool products = GENERATE(false, true);
+  const Model model(products);
   nn::ParameterSet parameters;
-  const nn::Crf one(parameters.scope(), 1);
+  const nn::Crf one(parameters.scope(), 1, {.products = products});
   Tape tape;
   const Variable x = tape.input(Tensor(Shape{3, 2, 1}));
   CHECK(one.loss(x, Tensor(Shape{3, 2}, Dtype::int32)).item() == Approx(0).margin(1e-6));
@@ -197,7 +201,8 @@ TEST_CASE("Crf of one tag, no steps or no sequences", "[nn][crf]") {
 
 TEST_CASE("Crf takes the lower tags of equal paths and transitions that cannot be", "[nn][crf]") {
   nn::ParameterSet parameters(0, Dtype::float64);
-  const nn::Crf crf(parameters.scope(), 2, nn::init::zeros());
+  const nn::Crf crf(parameters.scope(), 2,
+                    {.initializer = nn::init::zeros(), .products = GENERATE(false, true)});
   const Tensor x(Shape{3, 1, 2}, Dtype::float64);
   CHECK(crf.decode(x)[0].tags == std::vector<std::int32_t>{0, 0, 0});
   const double never = -std::numeric_limits<double>::infinity();
@@ -208,6 +213,25 @@ TEST_CASE("Crf takes the lower tags of equal paths and transitions that cannot b
   CHECK(crf.log_partition(emissions).item() == Approx(std::log(2)));
   const std::vector<double> expected{0.5, 0.5, 0, 1, 0, 1};
   check_close(crf.marginals(emissions).value(), Tensor(x.shape(), expected), 1e-15);
+}
+
+TEST_CASE("Crf by products loses only what the exponent does not hold", "[nn][crf]") {
+  nn::ParameterSet parameters(0);
+  const nn::CrfOptions zeros{.initializer = nn::init::zeros()};
+  nn::CrfOptions by_products = zeros;
+  by_products.products = true;
+  const nn::Crf exact(parameters.scope("a"), 2, zeros), fast(parameters.scope("b"), 2, by_products);
+  for (const float below : {-80.F, -200.F}) {
+    // Tag 1 can follow nothing but tag 1, which is less probable by e^below at first.
+    const Tensor transitions(Shape{2, 2}, {0.F, -1e4F, 0.F, 0.F});
+    exact.transitions.assign(transitions);
+    fast.transitions.assign(transitions);
+    const Tensor x(Shape{2, 1, 2}, {0.F, below, -1000.F, 0.F});
+    Tape tape;
+    const double expected = exact.log_partition(tape.input(x)).item();
+    CHECK(expected == Approx(below));
+    CHECK(fast.log_partition(tape.input(x)).item() == Approx(below == -80 ? -80 : -1000));
+  }
 }
 
 TEST_CASE("Crf refuses what does not fit", "[nn][crf]") {

@@ -212,7 +212,7 @@ TEST_CASE("passes agree on ctc_loss", "[passes][nn][ctc]") {
 
 TEST_CASE("passes agree on Crf", "[passes][nn][crf]") {
   ParameterSet parameters(4);
-  const nn::Crf crf(parameters.scope(), kInput);
+  const nn::Crf crf(parameters.scope(), kInput, {.products = GENERATE(false, true)});
   const Parameter scale = parameters.scope().parameter("scale", {kInput}, nn::init::normal());
   for (const nn::Lengths& lengths : {nn::Lengths(), nn::Lengths{4, 0, 1}}) {
     const Recording model = [&](Tape& tape, const ParameterSet& set, std::uint64_t data) {
