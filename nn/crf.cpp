@@ -38,13 +38,13 @@ constexpr double kNever = -std::numeric_limits<double>::infinity();
 /// a sum does not depend on what is taken out of it.
 Variable largest(const Variable& x, int axis) {
   const Variable m = detach(max(x, axis, true));
-  return where(m > kNever, m, 0.0);
+  return where(equal(m, kNever), 0.0, m);
 }
 
 /// log(x), and -inf without a derivative where x is 0.
 Variable log_or_never(const Variable& x) {
-  const Variable positive = x > 0.0;
-  return where(positive, log(where(positive, x, 1.0)), kNever);
+  const Variable never = equal(x, 0.0);
+  return where(never, kNever, log(where(never, 1.0, x)));
 }
 
 /// The same recursion as a product: exp(alpha - a) times exp(transitions - m), for the largest

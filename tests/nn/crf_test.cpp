@@ -180,6 +180,16 @@ TEST_CASE("Crf: padded steps have no influence, not even as NaN", "[nn][crf]") {
   }
 }
 
+TEST_CASE("Crf: a NaN at a real step makes that loss NaN", "[nn][crf]") {
+  const Model model(GENERATE(false, true));
+  Tensor x = uniform({3, 2, kTags});
+  x.mutable_data<double>()[2 * kTags + 1] = std::numeric_limits<double>::quiet_NaN();
+  Tape tape;
+  const Tensor partition = model.crf.log_partition(tape.input(x)).value();
+  CHECK(std::isnan(partition.at(0)));
+  CHECK(std::isfinite(partition.at(1)));
+}
+
 TEST_CASE("Crf of one tag, no steps or no sequences", "[nn][crf]") {
   const bool products = GENERATE(false, true);
   const Model model(products);

@@ -162,6 +162,20 @@ TEST_CASE("ctc_loss takes classes that cannot be", "[nn][ctc]") {
   check_close(dx, Tensor(dx.shape(), expected), 1e-15);
 }
 
+TEST_CASE("ctc_loss: a NaN at a real step makes that loss NaN", "[nn][ctc]") {
+  Tensor x = uniform({3, 2, 3});
+  x.mutable_data<double>()[2 * 3 + 1] = std::nan("");
+  Tape tape;
+  for (const bool zero_infinity : {false, true}) {
+    const Tensor losses =
+        nn::ctc_loss(tape.input(x), ids({2, 2}, {1, 2, 2, 1}),
+                     {.zero_infinity = zero_infinity, .reduction = Reduction::none})
+            .value();
+    CHECK(std::isnan(losses.at(0)));
+    CHECK(std::isfinite(losses.at(1)));
+  }
+}
+
 TEST_CASE("ctc_loss of no sequences, labels or steps", "[nn][ctc]") {
   Tape tape;
   const auto loss = [&](const Shape& x, const Shape& targets, Reduction reduction) {
