@@ -132,7 +132,7 @@ Variable losses_of(const Variable& x, const Positions& p, const CtcOptions& opti
   const AlignmentCell cell{{begin, input_like(x, p.may_skip)}};
   const Variable alpha = unroll(cell, emitted, {.lengths = options.input_lengths}).last.alpha;
   const Variable losses = -logsumexp(where(input_like(x, p.end), alpha, kNever), 1);
-  return options.zero_infinity ? where(losses < -kNever, losses, 0.0) : losses;
+  return options.zero_infinity ? where(equal(losses, -kNever), 0.0, losses) : losses;
 }
 
 }  // namespace
