@@ -43,4 +43,43 @@ concept HasStep = requires(const Cell& cell, const Variable& x, const StateOf<Ce
 template <class Cell>
 concept RecurrentCell = HasInitialState<Cell> && HasState<Cell> && HasStep<Cell>;
 
+/// The cell also has `State step(const Variable& x, const State& state, const Variable& read)
+/// const`: a step that computes with `read` in place of the state's output, while what it keeps of
+/// the state is not changed. For cells whose output is their memory, like the GRU.
+template <class Cell>
+concept ReadsApart = RecurrentCell<Cell> &&
+    requires(const Cell& cell, const Variable& x, const StateOf<Cell>& state) {
+  { cell.step(x, state, x) } -> std::convertible_to<StateOf<Cell>>;
+};
+
+/// A step that reads `read` in place of the state's output: the cell's own, or that of a state with
+/// this output.
+template <RecurrentCell Cell>
+StateOf<Cell> step_reading(const Cell& cell, const Variable& x, const StateOf<Cell>& state,
+                           const Variable& read) {
+  if constexpr (ReadsApart<Cell>) {
+    return cell.step(x, state, read);
+  } else {
+    return cell.step(x, with_output(state, read));
+  }
+}
+
+/// What the cell begins one sequence with, on the tape it comes with: for the form of the state and
+/// the shapes in it.
+template <RecurrentCell Cell>
+struct Beginning {
+  Tape tape;
+  StateOf<Cell> state;
+
+  explicit Beginning(const Cell& cell, Dtype dtype = Dtype::float32)
+      : tape({.training = false}), state(cell.initial_state(tape.constant(0, dtype, {1, 1}), 1)) {}
+};
+
+/// The last extent of the cell's output.
+template <RecurrentCell Cell>
+std::int64_t output_width(const Cell& cell) {
+  const Shape shape = output_of(Beginning<Cell>(cell).state).shape();
+  return shape[shape.rank() - 1];
+}
+
 }  // namespace unroll::nn

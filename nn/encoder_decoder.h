@@ -55,7 +55,7 @@ Attention make_attention(const Scope& scope, std::int64_t query, std::int64_t me
 
 }  // namespace detail
 
-/// `Cell` is made as Cell(scope, in, hidden); its state is a fixed number of Variables
+/// `Cell` is made as Cell(scope, in, hidden); what it remembers is a fixed number of Variables
 /// [B, hidden]. `Attention` is made as Attention(scope, query, memory, width), or with fewer of
 /// these, and used as the kinds in attention.h, or as LocationAttention; DotAttention does not fit,
 /// for the memory is twice as wide as the query.
@@ -142,7 +142,7 @@ EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
       attention_(detail::make_attention<Attention>(scope / "attention", options.hidden,
                                                    2 * options.hidden, options.hidden)),
       readout_(scope / "readout", 3 * options.hidden + options.embedding, options.embedding) {
-  const std::size_t per_layer = state_variables(StateOf<Cell>{}).size();
+  const std::size_t per_layer = memory_variables(StateOf<Cell>{}).size();
   for (std::size_t i = 0; i < per_layer * decoder_.cells.size(); ++i) {
     bridge_.emplace_back(scope / "bridge" / std::to_string(i), 2 * options.hidden, options.hidden);
   }
@@ -202,12 +202,12 @@ auto EncoderDecoder<Cell, Attention>::encode(Tape& tape, const Tensor& source,
   }
   Encoded result{attention_.prepare(transpose(encoded.outputs, 0, 1), mask), {}};
 
-  const auto forward = state_variables(encoded.last[encoded.last.size() - 2]);
-  const auto backward = state_variables(encoded.last[encoded.last.size() - 1]);
+  const auto forward = memory_variables(encoded.last[encoded.last.size() - 2]);
+  const auto backward = memory_variables(encoded.last[encoded.last.size() - 1]);
   result.state.cells = decoder_.initial_state(embedded, source.shape()[0]);
   if constexpr (kLooksBack) result.state.looked = {attention_.first(result.memory)};
   std::size_t i = 0;
-  for_each_variable(result.state.cells, [&](Variable& variable) {
+  for_each_memory(result.state.cells, [&](Variable& variable) {
     const std::size_t own = i % forward.size();
     variable = tanh(bridge_[i++](concat({forward[own], backward[own]}, -1)));
   });

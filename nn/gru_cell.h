@@ -26,8 +26,10 @@ struct GRUCell {
   }
 
   /// x [B, in], h [B, hidden] -> [B, hidden]
-  Variable step(const Variable& x, const Variable& h) const {
-    const Variable of_x = weights.from_input(x), of_h = weights.from_hidden(h);
+  Variable step(const Variable& x, const Variable& h) const { return step(x, h, h); }
+  /// The same with `read` in place of h in the products (see ReadsApart).
+  Variable step(const Variable& x, const Variable& h, const Variable& read) const {
+    const Variable of_x = weights.from_input(x), of_h = weights.from_hidden(read);
     const auto gate = [&](const Variable& gates, std::int64_t k) { return weights.gate(gates, k); };
     const Variable reset = sigmoid(gate(of_x, 0) + gate(of_h, 0));
     const Variable keep = sigmoid(gate(of_x, 1) + gate(of_h, 1));

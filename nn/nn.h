@@ -3,6 +3,7 @@
 
 #include <unroll/nn/attention.h>
 #include <unroll/nn/cell.h>
+#include <unroll/nn/coupled_lstm_cell.h>
 #include <unroll/nn/crf.h>
 #include <unroll/nn/ctc.h>
 #include <unroll/nn/ctc_decoding.h>
@@ -13,13 +14,20 @@
 #include <unroll/nn/gru_cell.h>
 #include <unroll/nn/init.h>
 #include <unroll/nn/layer_norm.h>
+#include <unroll/nn/layer_norm_cells.h>
+#include <unroll/nn/learned_state.h>
 #include <unroll/nn/lengths.h>
 #include <unroll/nn/linear.h>
 #include <unroll/nn/location_attention.h>
 #include <unroll/nn/lstm_cell.h>
+#include <unroll/nn/minimal_gated_cell.h>
 #include <unroll/nn/multihead_attention.h>
 #include <unroll/nn/parameter.h>
+#include <unroll/nn/peephole_lstm_cell.h>
+#include <unroll/nn/pooling.h>
 #include <unroll/nn/positional_encoding.h>
+#include <unroll/nn/recurrent_dropout.h>
+#include <unroll/nn/residual.h>
 #include <unroll/nn/rnn_cell.h>
 #include <unroll/nn/seq2seq.h>
 #include <unroll/nn/stacked_cell.h>
@@ -27,4 +35,6 @@
 #include <unroll/nn/state.h>
 #include <unroll/nn/teacher_forcing.h>
 #include <unroll/nn/transformer.h>
+#include <unroll/nn/truncated.h>
 #include <unroll/nn/unroll.h>
+#include <unroll/nn/zoneout.h>

@@ -22,19 +22,24 @@ struct RecurrentWeightOptions {
 };
 
 /// weight_ih [gates * hidden, in], weight_hh [gates * hidden, hidden] and two biases
-/// [gates * hidden]: the rows of each gate follow those of the gate before it.
+/// [gates * hidden]: the rows of each gate follow those of the gate before it. If the output is not
+/// as wide as the gates, weight_hh is [gates * hidden, output].
 struct RecurrentWeights {
   std::int64_t hidden = 0;
   Parameter weight_ih, weight_hh, bias_ih, bias_hh;
 
   RecurrentWeights(const Scope& scope, std::int64_t gates, std::int64_t in,
                    std::int64_t hidden_size, const RecurrentWeightOptions& options)
+      : RecurrentWeights(scope, gates, in, hidden_size, hidden_size, options) {}
+  RecurrentWeights(const Scope& scope, std::int64_t gates, std::int64_t in,
+                   std::int64_t hidden_size, std::int64_t output,
+                   const RecurrentWeightOptions& options)
       : hidden(hidden_size) {
     const auto create = [&](const char* name, const Shape& shape, const Scope::Initializer& own) {
       return scope.parameter(name + options.suffix, shape, own ? own : usual(hidden));
     };
     weight_ih = create("weight_ih", {gates * hidden, in}, options.weight_ih);
-    weight_hh = create("weight_hh", {gates * hidden, hidden}, options.weight_hh);
+    weight_hh = create("weight_hh", {gates * hidden, output}, options.weight_hh);
     bias_ih = create("bias_ih", {gates * hidden}, options.bias_ih);
     bias_hh = create("bias_hh", {gates * hidden}, options.bias_hh);
   }

@@ -10,6 +10,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/nn/parameter.h>
+#include <unroll/ops/elementwise.h>
 #include <unroll/ops/indexing.h>
 #include <unroll/ops/shaping.h>
 
@@ -78,6 +79,20 @@ Variable Sequences::padded(const Variable& rows) const {
   if (ragged()) return take_rows(rows, row_of_);
   const Variable steps = reshape(rows, rows.shape().with(0, batch_).inserted(0, steps_));
   return batch_first_ ? transpose(steps, 0, 1) : steps;
+}
+
+Variable Sequences::scaled(const Variable& rows, const Variable& factors) const {
+  if (!ragged()) {
+    const Shape steps = rows.shape().with(0, batch_).inserted(0, steps_);
+    return reshape(reshape(rows, steps) * factors, rows.shape());
+  }
+  std::vector<std::int32_t> ranks;
+  for (std::int64_t t = 0; t < step_count(); ++t) {
+    for (std::int64_t rank = 0; rank < active_at(t); ++rank) {
+      ranks.push_back(static_cast<std::int32_t>(rank));
+    }
+  }
+  return rows * take_rows(factors, ids_like(rows, {begins_.back()}, ranks));
 }
 
 Variable Sequences::longest_first(const Variable& value) const {

@@ -37,6 +37,9 @@ class Sequences {
   /// Rows as [T, B, ...], or [B, T, ...] if batch_first, with zeros where padded.
   Variable padded(const Variable& rows) const;
 
+  /// Rows times the factors [batch, ...] of their sequence, which come longest first.
+  Variable scaled(const Variable& rows, const Variable& factors) const;
+
   /// One row per sequence, [batch, ...] or one for all [1, ...], in the order of the rows. Throws
   /// ShapeError for anything else; if no sequence is short, returns what it got.
   Variable longest_first(const Variable& value) const;

@@ -2,14 +2,17 @@
 // RNN, LSTM and GRU are that with the built-in cells and PyTorch's parameter names.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <unroll/autograd/error.h>
 #include <unroll/nn/gru_cell.h>
 #include <unroll/nn/lstm_cell.h>
+#include <unroll/nn/residual.h>
 #include <unroll/nn/rnn_cell.h>
 #include <unroll/nn/unroll.h>
 #include <unroll/ops/dropout.h>
@@ -20,6 +23,10 @@ struct StackOptions {
   bool bidirectional = false;
   double dropout = 0;  ///< of the outputs of every layer but the last, while training
   bool batch_first = false;
+  double input_dropout = 0;     ///< of the inputs of the first layer, while training
+  bool locked_dropout = false;  ///< one mask for all steps of a sequence (Gal and Ghahramani 2016)
+  /// Each layer but the first adds its inputs to its outputs (Wu et al. 2016).
+  bool residual = false;
 };
 
 /// Layers of cells, each fed with the outputs of the one below.
@@ -39,7 +46,8 @@ class StackedRNN {
   }
 
   /// As unroll. `last` holds the states of all cells, layer by layer, forward before backward.
-  /// `reverse` turns the direction of every cell.
+  /// `reverse` turns the direction of every cell. Throws ShapeError for a residual connection
+  /// between layers of different widths.
   Unrolled<States> operator()(const Variable& inputs, const UnrollOptions<States>& options = {},
                               Location at = Location::current()) const {
     return blame(at, "StackedRNN", [&] {
@@ -49,6 +57,9 @@ class StackedRNN {
                          std::to_string(cells_.size()));
       }
       Sequences x(inputs, options.lengths, options_.batch_first || options.batch_first);
+      if (options_.input_dropout != 0) {
+        x = x.with(dropped(x, x.rows(), options_.input_dropout));
+      }
       Unrolled<States> result;
       for (std::size_t layer = 0; layer < layers(); ++layer) {
         std::vector<Variable> outputs;
@@ -60,15 +71,32 @@ class StackedRNN {
           outputs.push_back(detail::rows_of(walked));
           result.last.push_back(std::move(walked.last));
         }
-        const Variable rows = directions() == 1 ? outputs.front() : concat(outputs, -1);
+        Variable rows = directions() == 1 ? outputs.front() : concat(outputs, -1);
+        if (options_.residual && layer > 0) rows = residual_sum(rows, x.rows());
         if (layer + 1 == layers()) {
           result.outputs = x.padded(rows);
         } else {
-          x = x.with(dropout(rows, options_.dropout));
+          x = x.with(dropped(x, rows, options_.dropout));
         }
       }
       return result;
     });
+  }
+
+  /// Of all cells, in the order of `last`.
+  States initial_state(const Variable& like, std::int64_t batch) const {
+    States states;
+    for (const Cell& cell : cells_) states.push_back(cell.initial_state(like, batch));
+    return states;
+  }
+
+  /// The same layers with wrap(cell) in place of every cell, which may be of another type:
+  /// lstm.wrapped([](const LSTMCell& cell) { return Zoneout(cell, {0.1, 0.1}); })
+  template <class Wrap>
+  auto wrapped(Wrap wrap) const {
+    std::vector<std::remove_cvref_t<std::invoke_result_t<Wrap&, const Cell&>>> cells;
+    for (const Cell& cell : cells_) cells.push_back(wrap(cell));
+    return StackedRNN<typename decltype(cells)::value_type>(std::move(cells), options_);
   }
 
   const std::vector<Cell>& cells() const { return cells_; }
@@ -76,40 +104,67 @@ class StackedRNN {
   std::size_t layers() const { return cells_.size() / directions(); }
 
  private:
+  /// Dropout of rows over the same sequences as x.
+  Variable dropped(const Sequences& x, const Variable& rows, double rate) const {
+    if (!options_.locked_dropout || rate == 0 || !in_training(rows)) return dropout(rows, rate);
+    const Variable one_step = zeros_like(rows, rows.shape().with(0, x.batch()));
+    return x.scaled(rows, dropout_mask(one_step, rate));
+  }
+
   std::vector<Cell> cells_;
   StackOptions options_;
 };
 
+/// As StackOptions.
 struct LayerOptions {
   int layers = 1;
   bool bidirectional = false;
   double dropout = 0;
   bool batch_first = false;
+  double input_dropout = 0;
+  bool locked_dropout = false;
+  bool residual = false;
 };
 
-/// A StackedRNN of a built-in cell. Parameters are named as in PyTorch: weight_ih_l0,
+/// A StackedRNN of a built-in cell, or of another that is made as Cell(scope, in, hidden, options)
+/// and has RecurrentWeightOptions in its options. Parameters are named as in PyTorch: weight_ih_l0,
 /// weight_hh_l0, bias_ih_l0, bias_hh_l0, weight_ih_l0_reverse, ..., weight_ih_l1, ...
-/// Throws ValueError for fewer than one layer or a name that is taken.
 template <class Cell>
 class RecurrentLayers : public StackedRNN<Cell> {
  public:
+  /// Layers of the same width. Throws ValueError for fewer than one, or a name that is taken.
   RecurrentLayers(const Scope& scope, std::int64_t in, std::int64_t hidden,
                   const LayerOptions& options = {}, const typename Cell::Options& cell = {})
-      : StackedRNN<Cell>(make_cells(scope, in, hidden, options, cell),
-                         {options.bidirectional, options.dropout, options.batch_first}) {}
+      : RecurrentLayers(scope, in,
+                        std::vector<std::int64_t>(
+                            static_cast<std::size_t>(std::max(options.layers, 0)), hidden),
+                        options, cell) {}
+
+  /// One layer of each width; `options.layers` does not count. Throws ValueError for no width, or a
+  /// name that is taken.
+  RecurrentLayers(const Scope& scope, std::int64_t in, const std::vector<std::int64_t>& widths,
+                  const LayerOptions& options = {}, const typename Cell::Options& cell = {})
+      : StackedRNN<Cell>(make_cells(scope, in, widths, options.bidirectional, cell),
+                         {options.bidirectional, options.dropout, options.batch_first,
+                          options.input_dropout, options.locked_dropout, options.residual}) {}
 
  private:
-  static std::vector<Cell> make_cells(const Scope& scope, std::int64_t in, std::int64_t hidden,
-                                      const LayerOptions& options, typename Cell::Options cell) {
-    const std::int64_t outputs = options.bidirectional ? 2 * hidden : hidden;
+  static std::vector<Cell> make_cells(const Scope& scope, std::int64_t in,
+                                      const std::vector<std::int64_t>& widths, bool bidirectional,
+                                      typename Cell::Options cell) {
     const std::string suffix = cell.weights.suffix;
     std::vector<Cell> cells;
-    for (int layer = 0; layer < options.layers; ++layer) {
-      for (const char* direction : {"", "_reverse"}) {
-        if (*direction != '\0' && !options.bidirectional) continue;
-        cell.weights.suffix = suffix + "_l" + std::to_string(layer) + direction;
-        cells.emplace_back(scope, layer == 0 ? in : outputs, hidden, cell);
+    for (std::size_t layer = 0; layer < widths.size(); ++layer) {
+      const std::string name = suffix + "_l" + std::to_string(layer);
+      cell.weights.suffix = name;
+      cells.emplace_back(scope, in, widths[layer], cell);
+      std::int64_t outputs = output_width(cells.back());
+      if (bidirectional) {
+        cell.weights.suffix = name + "_reverse";
+        cells.emplace_back(scope, in, widths[layer], cell);
+        outputs *= 2;
       }
+      in = outputs;
     }
     return cells;
   }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -113,19 +114,40 @@ constexpr bool is_state() {
 template <class S>
 concept State = detail::is_state<S>();
 
+/// A member of a state that is no memory, but has a row per sequence all the same: the mask of a
+/// RecurrentDropout, say.
+struct Auxiliary {
+  Variable value;  ///< [batch, ...]
+};
+
+namespace detail {
+
+template <bool kAuxiliary, class S, class F>
+void visit_variables(S& state, F& f) {
+  using Bare = std::remove_const_t<S>;
+  if constexpr (std::is_same_v<Bare, Variable>) {
+    f(state);
+  } else if constexpr (std::is_same_v<Bare, Auxiliary>) {
+    if constexpr (kAuxiliary) f(state.value);
+  } else if constexpr (is_vector<Bare>) {
+    for (auto& element : state) visit_variables<kAuxiliary>(element, f);
+  } else {
+    std::apply([&](auto&... member) { (visit_variables<kAuxiliary>(member, f), ...); },
+               members(state));
+  }
+}
+
+}  // namespace detail
+
 /// Calls f(variable) for every Variable of the state.
 template <class S, class F>
 requires State<std::remove_const_t<S>>
-void for_each_variable(S& state, F&& f) {
-  if constexpr (std::is_same_v<std::remove_const_t<S>, Variable>) {
-    f(state);
-  } else if constexpr (detail::is_vector<std::remove_const_t<S>>) {
-    for (auto& element : state) for_each_variable(element, f);
-  } else {
-    std::apply([&](auto&... member) { (for_each_variable(member, f), ...); },
-               detail::members(state));
-  }
-}
+void for_each_variable(S& state, F&& f) { detail::visit_variables<true>(state, f); }
+
+/// The same without those in an Auxiliary: what a cell remembers, and could begin with.
+template <class S, class F>
+requires State<std::remove_const_t<S>>
+void for_each_memory(S& state, F&& f) { detail::visit_variables<false>(state, f); }
 
 /// The state with f(variable) in place of every Variable.
 template <State S, class F>
@@ -142,7 +164,15 @@ std::vector<Variable> state_variables(const S& state) {
   return variables;
 }
 
-/// Those of them that are something.
+/// The same without those in an Auxiliary.
+template <State S>
+std::vector<Variable> memory_variables(const S& state) {
+  std::vector<Variable> variables;
+  for_each_memory(state, [&](const Variable& variable) { variables.push_back(variable); });
+  return variables;
+}
+
+/// Those of a state that are something.
 template <State S>
 std::vector<Variable> defined_variables(const S& state) {
   std::vector<Variable> variables = state_variables(state);
@@ -223,6 +253,22 @@ Variable output_of(const S& state) {
   }
 }
 
+/// The state with another first Variable, which is what it tells the outside.
+template <State S>
+S with_output(S state, const Variable& output) {
+  static_assert(
+      !detail::is_vector<S> && !requires { state.output(); },
+      "the output of this state is none of its members; a wrapper that changes what a "
+      "cell reads of its output belongs around each cell itself");
+  if constexpr (std::is_same_v<S, Variable>) {
+    return output;
+  } else {
+    auto& first = std::get<0>(detail::members(state));
+    first = with_output(std::move(first), output);
+    return state;
+  }
+}
+
 /// Row rows[k] of `value` [n, ...] as row k. Throws ShapeError for a scalar, ValueError for a row
 /// outside [0, n).
 Tensor gather_rows(const Tensor& value, std::span<const std::int32_t> rows);
@@ -233,30 +279,48 @@ template <State S>
 class Carried {
  public:
   Carried() = default;
-  /// Computes the values, in one run.
-  explicit Carried(const S& state) : form_(state) {
-    const std::vector<Variable> variables = defined_variables(state);
-    evaluate(variables);
-    for (const Variable& variable : variables) values_.push_back(variable.value());
+  /// Computes the values, in one run, or takes those that have been computed.
+  explicit Carried(const S& state) : form_(without_variables(state)) {
+    evaluate(defined_variables(state));
+    for (const Variable& variable : state_variables(state)) {
+      values_.push_back(variable.defined() ? std::optional(variable.value()) : std::nullopt);
+    }
+  }
+  /// A state of this form with these values. Throws ValueError unless there is one for every
+  /// Variable.
+  Carried(const S& form, std::vector<std::optional<Tensor>> values)
+      : form_(without_variables(form)), values_(std::move(values)) {
+    const std::size_t count = state_variables(form_).size();
+    if (values_.size() != count) {
+      throw ValueError("Carried: got " + std::to_string(values_.size()) + " values; expected " +
+                       std::to_string(count) + ", one for each Variable of the state");
+    }
   }
   /// The state as inputs of `tape`.
   S on(Tape& tape) const {
-    std::size_t i = 0;
-    return map_state(form_, [&](const Variable& variable) {
-      return variable.defined() ? tape.input(values_[i++]) : Variable();
+    return map_state(form_, [&, i = std::size_t{0}](const Variable&) mutable {
+      const std::optional<Tensor>& value = values_[i++];
+      return value ? tape.input(*value) : Variable();
     });
   }
   /// The same state with row k of every value replaced by row rows[k], for search in a batch.
   Carried rows(std::span<const std::int32_t> rows) const {
     Carried result = *this;
-    for (Tensor& value : result.values_) value = gather_rows(value, rows);
+    for (std::optional<Tensor>& value : result.values_) {
+      if (value) value = gather_rows(*value, rows);
+    }
     return result;
   }
-  const std::vector<Tensor>& values() const { return values_; }
+  /// Of every Variable, in order of declaration.
+  const std::vector<std::optional<Tensor>>& values() const { return values_; }
 
  private:
+  static S without_variables(const S& state) {
+    return map_state(state, [](const Variable&) { return Variable(); });
+  }
+
   S form_;
-  std::vector<Tensor> values_;
+  std::vector<std::optional<Tensor>> values_;
 };
 
 }  // namespace unroll::nn

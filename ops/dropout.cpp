@@ -73,7 +73,7 @@ Variable checked(const Operand& x, double rate, std::string_view name) {
   });
 }
 
-bool drops(const Variable& x, double rate) { return x.state().options.training && rate > 0; }
+bool drops(const Variable& x, double rate) { return in_training(x) && rate > 0; }
 
 Variable mask(const Variable& like, double rate, const Location& where) {
   TapeState& state = like.state();
@@ -84,6 +84,8 @@ Variable mask(const Variable& like, double rate, const Location& where) {
 }
 
 }  // namespace
+
+bool in_training(const Variable& on_tape_of) { return on_tape_of.state().options.training; }
 
 Variable dropout_mask(const Operand& like, double rate) {
   const Variable x = checked(like, rate, "dropout_mask");

@@ -14,5 +14,7 @@ Variable dropout(const Operand& x, double rate);
 /// for masks that are shared between steps. All ones if the tape is not in training mode.
 /// Throws ValueError unless 0 <= rate < 1.
 Variable dropout_mask(const Operand& like, double rate);
+/// Whether the tape is in training mode, in which dropout and its kin are active.
+bool in_training(const Variable& on_tape_of);
 
 }  // namespace unroll

@@ -1,7 +1,6 @@
 // Gradients of every cell, in float64, alone and through time.
 #include <unroll/autograd/gradcheck.h>
-#include <unroll/nn/stacked_cell.h>
-#include <unroll/nn/stacked_rnn.h>
+#include <unroll/nn/nn.h>
 #include <unroll/ops/reductions.h>
 #include <unroll/tests/nn/cells.h>
 #include <unroll/tests/support/catch.h>
@@ -64,7 +63,31 @@ TEST_CASE("Gradients of the built-in cells", "[nn]") {
   check_made<nn::RNNCell>();
   check_made<nn::RNNCell>(nn::RNNCellOptions{.activation = nn::RNNActivation::relu});
   check_made<nn::LSTMCell>(nn::LSTMCellOptions{.forget_bias = 1});
+  check_made<nn::LSTMCell>(nn::LSTMCellOptions{.projection = 2});
   check_made<nn::GRUCell>();
+  check_made<nn::PeepholeLSTMCell>();
+  check_made<nn::CoupledLSTMCell>();
+  check_made<nn::LayerNormLSTMCell>(nn::LayerNormCellOptions{.epsilon = 0.1});
+  check_made<nn::LayerNormGRUCell>(nn::LayerNormCellOptions{.epsilon = 0.1});
+  check_made<nn::MinimalGatedCell>();
+}
+
+TEST_CASE("Gradients of wrapped cells, masks included", "[nn]") {
+  nn::ParameterSet parameters(3, Dtype::float64);
+  const nn::LSTMCell lstm(parameters.scope("lstm"), 2, 2);
+  const nn::GRUCell gru(parameters.scope("gru"), 2, 2);
+  check_cell(nn::Zoneout(lstm, {0.3, 0.6}), parameters, false);
+  nn::ParameterSet others(3, Dtype::float64);
+  check_cell(nn::Residual(nn::RecurrentDropout(nn::GRUCell(others.scope("gru"), 2, 2), 0.4)),
+             others, true);
+  const nn::LearnedState learned(parameters.scope("learned"), nn::RecurrentDropout(gru, 0.4),
+                                 nn::init::normal());
+  const Tensor x = testing::uniform({3, 2, 2});
+  const auto report = gradcheck(parameters, [&](Tape& tape) {
+    return contracted({nn::unroll(learned, tape.input(x), {.lengths = {3, 1}}).outputs}, 5);
+  });
+  INFO(report.message);
+  CHECK(report.ok);
 }
 
 TEST_CASE("Gradients of cells that users write", "[nn]") {

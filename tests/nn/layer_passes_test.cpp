@@ -175,6 +175,37 @@ TEST_CASE("passes agree on cells of users", "[passes][nn]") {
   check_cell<NormalizedCell>(some_options());
 }
 
+TEST_CASE("passes agree on the cells that have no layer", "[passes][nn]") {
+  check_cell<nn::PeepholeLSTMCell>(some_options());
+  check_cell<nn::CoupledLSTMCell>(some_options());
+  check_cell<nn::LayerNormLSTMCell>(some_options());
+  check_cell<nn::LayerNormGRUCell>(some_options());
+  check_cell<nn::MinimalGatedCell>(some_options());
+  ParameterSet parameters(4);
+  check_cell(nn::LSTMCell(parameters.scope(), kInput, 3, {.projection = 2}), parameters,
+             some_options());
+}
+
+TEST_CASE("passes agree on wrapped cells", "[passes][nn]") {
+  ParameterSet parameters(4);
+  const nn::LSTMCell lstm(parameters.scope("lstm"), kInput, kInput);
+  const nn::GRUCell gru(parameters.scope("gru"), kInput, kInput);
+  check_cell(nn::Zoneout(lstm, {0.2, 0.5}), parameters, some_options());
+  check_cell(nn::RecurrentDropout(lstm, 0.4), parameters, some_options());
+  check_cell(nn::Residual(nn::RecurrentDropout(gru, 0.4)), parameters, some_options());
+  const nn::LearnedState learned(parameters.scope(), lstm, nn::init::normal());
+  check_cell(learned, parameters, some_options());
+  check_cell(nn::RecurrentDropout(nn::Zoneout(learned, {0.2, 0.5}), 0.4), parameters,
+             some_options());
+}
+
+TEST_CASE("passes agree on layers with dropout of whole sequences and residuals", "[passes][nn]") {
+  const nn::LayerOptions options{
+      .layers = 3, .dropout = 0.3, .input_dropout = 0.3, .locked_dropout = true, .residual = true};
+  check_layer<nn::LSTM>({.layer = options, .lengths = {4, 2, 3}}, some_options());
+  check_layer<nn::GRU>({.layer = options, .own_initial_state = false}, some_options());
+}
+
 TEST_CASE("passes agree on a cell that counts", "[passes][nn]") {
   ParameterSet parameters(4);
   const Parameter scale = parameters.scope().parameter("scale", {kInput}, nn::init::normal());

@@ -1,5 +1,5 @@
 // Layers against PyTorch: values and all gradients in rnn_cases.json, see make_rnn_cases.py.
-#include <unroll/nn/stacked_rnn.h>
+#include <unroll/nn/nn.h>
 
 #include <filesystem>
 #include <fstream>
@@ -87,11 +87,17 @@ void check_kind(const nlohmann::json& c, const CellOptions& cell) {
   }
 }
 
+/// Of layers of cells that have no name as layers.
+template <class Cell>
+void check_cell(const nlohmann::json& c) {
+  check_kind<nn::RecurrentLayers<Cell>>(c, typename Cell::Options{});
+}
+
 }  // namespace
 
-TEST_CASE("RNN, LSTM and GRU agree with PyTorch in values and gradients", "[nn]") {
+TEST_CASE("Built-in cells agree with PyTorch in values and gradients", "[nn]") {
   const nlohmann::json cases = recorded_cases();
-  REQUIRE(cases.size() == 20);
+  REQUIRE(cases.size() == 28);
   for (const auto& c : cases) {
     const std::string kind = c.at("kind");
     if (kind == "rnn_tanh") check_kind<nn::RNN>(c, nn::RNNCellOptions{});
@@ -99,6 +105,12 @@ TEST_CASE("RNN, LSTM and GRU agree with PyTorch in values and gradients", "[nn]"
       check_kind<nn::RNN>(c, nn::RNNCellOptions{.activation = nn::RNNActivation::relu});
     }
     if (kind == "lstm") check_kind<nn::LSTM>(c, nn::LSTMCellOptions{});
+    if (kind == "lstm_projected") check_kind<nn::LSTM>(c, nn::LSTMCellOptions{.projection = 1});
     if (kind == "gru") check_kind<nn::GRU>(c, nn::GRUCellOptions{});
+    if (kind == "peephole") check_cell<nn::PeepholeLSTMCell>(c);
+    if (kind == "coupled") check_cell<nn::CoupledLSTMCell>(c);
+    if (kind == "layer_norm_lstm") check_cell<nn::LayerNormLSTMCell>(c);
+    if (kind == "layer_norm_gru") check_cell<nn::LayerNormGRUCell>(c);
+    if (kind == "minimal_gated") check_cell<nn::MinimalGatedCell>(c);
   }
 }

@@ -1,0 +1,41 @@
+// RecurrentDropout    s' = step(x, s with m h in place of its output h)  (Gal and Ghahramani 2016)
+// m holds 0, with probability `rate`, and 1 / (1 - rate), the same for all steps of a sequence.
+#pragma once
+
+#include <utility>
+
+#include <unroll/nn/cell.h>
+#include <unroll/ops/dropout.h>
+#include <unroll/ops/elementwise.h>
+
+namespace unroll::nn {
+
+/// A cell that, while training, does not see all of its own output. Other members of the state, an
+/// LSTM's c, are not masked; neither is what a cell that ReadsApart keeps of its output. A state
+/// that is carried on keeps its masks. Put Residual around this, not inside.
+template <RecurrentCell Cell>
+struct RecurrentDropout {
+  struct State {
+    StateOf<Cell> cell;
+    Auxiliary mask;
+  };
+  Cell cell;
+  double rate;
+
+  /// Walking throws ValueError unless 0 <= rate < 1.
+  RecurrentDropout(Cell wrapped, double dropout) : cell(std::move(wrapped)), rate(dropout) {}
+
+  State initial_state(const Variable& like, std::int64_t batch) const {
+    const StateOf<Cell> state = cell.initial_state(like, batch);
+    return {state, {dropout_mask(output_of(state), rate)}};
+  }
+  State step(const Variable& x, const State& state) const {
+    return step(x, state, output_of(state.cell));
+  }
+  State step(const Variable& x, const State& state, const Variable& read) const {
+    if (!in_training(read)) return {step_reading(cell, x, state.cell, read), state.mask};
+    return {step_reading(cell, x, state.cell, read * state.mask.value), state.mask};
+  }
+};
+
+}  // namespace unroll::nn

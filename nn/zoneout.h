@@ -1,0 +1,67 @@
+// Zoneout    s' = d s + (1 - d) step(x, s)                                 (Krueger et al. 2017)
+// Each d is 1 with probability `rate`, else 0, drawn anew at every step for every element of the
+// state; in evaluation it is its mean, the rate.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <unroll/autograd/error.h>
+#include <unroll/nn/cell.h>
+#include <unroll/ops/dropout.h>
+#include <unroll/ops/elementwise.h>
+
+namespace unroll::nn {
+
+/// A cell that forgets to update parts of its state. There is one rate for each Variable that the
+/// cell remembers, in order of declaration: Zoneout(lstm_cell, {0.05, 0.5}) for h and c.
+template <RecurrentCell Cell>
+struct Zoneout {
+  Cell cell;
+  std::vector<double> rates;
+
+  /// Throws ValueError for another number of rates, or one outside [0, 1).
+  Zoneout(Cell wrapped, std::vector<double> of_members)
+      : cell(std::move(wrapped)), rates(std::move(of_members)) {
+    const std::size_t count = memory_variables(Beginning<Cell>(cell).state).size();
+    if (rates.size() != count) {
+      throw ValueError("Zoneout: got " + std::to_string(rates.size()) + " rates; expected " +
+                       std::to_string(count) + ", one per Variable that the cell remembers");
+    }
+    for (const double rate : rates) {
+      if (!(rate >= 0 && rate < 1)) {
+        throw ValueError("Zoneout: got rate " + std::to_string(rate) + "; expected 0 <= rate < 1");
+      }
+    }
+  }
+
+  StateOf<Cell> initial_state(const Variable& like, std::int64_t batch) const {
+    return cell.initial_state(like, batch);
+  }
+  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state) const {
+    return mixed(state, cell.step(x, state));
+  }
+  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state, const Variable& read) const {
+    return mixed(state, step_reading(cell, x, state, read));
+  }
+
+ private:
+  StateOf<Cell> mixed(const StateOf<Cell>& before, StateOf<Cell> after) const {
+    const std::vector<Variable> old = memory_variables(before);
+    std::size_t i = 0;
+    for_each_memory(after, [&](Variable& v) {
+      v = mixed(old[i], v, rates[i]);
+      ++i;
+    });
+    return after;
+  }
+  static Variable mixed(const Variable& before, const Variable& after, double rate) {
+    if (rate == 0) return after;
+    if (!in_training(after)) return after + rate * (before - after);
+    return where(dropout_mask(after, rate) > 0.0, after, before);
+  }
+};
+
+}  // namespace unroll::nn

@@ -1,0 +1,323 @@
+// Cells around cells, and what StackedRNN does between its layers.
+#include <unroll/nn/nn.h>
+
+#include <limits>
+#include <set>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/gradients.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/ops/reductions.h>
+#include <unroll/tests/nn/cells.h>
+#include <unroll/tests/support/catch.h>
+#include <unroll/tests/support/samples.h>
+
+using namespace unroll;
+using unroll::testing::CountingCell;
+
+namespace {
+
+constexpr std::int64_t kSteps = 4, kBatch = 3, kIn = 2, kHidden = 5;
+const std::vector<std::int32_t> kLengths{2, 4, 0};
+
+/// Its output is its input.
+struct Echo {
+  Variable initial_state(const Variable& like, std::int64_t batch) const {
+    return nn::zeros_like(like, {batch, kHidden});
+  }
+  Variable step(const Variable& x, const Variable&) const { return x; }
+};
+
+/// Keeps what it reads of an output of ones.
+struct Witness {
+  struct State {
+    Variable h, seen;
+  };
+  State initial_state(const Variable& like, std::int64_t batch) const {
+    const Variable ones = constant_like(like, 1, like.dtype(), {batch, kHidden});
+    return {ones, ones};
+  }
+  State step(const Variable& x, const State& state) const {
+    return {constant_like(x, 1, x.dtype(), {x.shape()[0], kHidden}), 1.0 * state.h};
+  }
+};
+
+Variable input_on(Tape& tape, double pad = 3) {
+  Tensor x = random_uniform({kSteps, kBatch, kIn}, 11).to(Dtype::float32);
+  const auto values = x.mutable_data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto t = static_cast<std::int32_t>(i / (kBatch * kIn));
+    if (t >= kLengths[i / kIn % kBatch]) values[i] = static_cast<float>(pad);
+  }
+  return tape.input(x);
+}
+
+void check_near(const Tensor& a, const Tensor& b) {
+  REQUIRE(a.shape() == b.shape());
+  for (std::int64_t i = 0; i < a.size(); ++i) CHECK(a.at(i) == Approx(b.at(i)).margin(1e-6));
+}
+
+Variable row(const Variable& v, std::int64_t b) { return slice(v, 0, b, b + 1); }
+
+/// Compares a ragged walk with that of each of its sequences by itself, which starts with the masks
+/// that the batch had.
+template <class Cell>
+void check_rows(const Cell& cell, bool reverse) {
+  Tape tape;
+  const Variable x = input_on(tape);
+  const auto batch = nn::unroll(cell, x, {.lengths = kLengths, .reverse = reverse});
+  for (std::int64_t b = 0; b < kBatch; ++b) {
+    const std::int64_t length = kLengths[static_cast<std::size_t>(b)];
+    auto start = cell.initial_state(x, 1);
+    start.mask.value = row(batch.last.mask.value, b);
+    const Variable alone = slice(slice(x, 1, b, b + 1), 0, 0, length);
+    const auto walked = nn::unroll(cell, alone, {.reverse = reverse, .initial_state = start});
+    check_near(slice(slice(batch.outputs, 1, b, b + 1), 0, 0, length).value(),
+               walked.outputs.value());
+    check_near(row(nn::output_of(batch.last), b).value(), nn::output_of(walked.last).value());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Zoneout keeps elements of the old state while training, else the expectation", "[nn]") {
+  nn::ParameterSet parameters(2);
+  const nn::LSTMCell plain(parameters.scope(), kIn, 64);
+  const nn::Zoneout cell(plain, {0.25, 0.5});
+  const nn::Zoneout all(plain, {0, 0});
+  for (const bool training : {true, false}) {
+    Tape tape({.training = training});
+    const Variable x = tape.input(random_uniform({16, kIn}, 1).to(Dtype::float32));
+    const auto before = plain.step(x, plain.initial_state(x, 16));
+    const auto after = plain.step(x, before), mixed = cell.step(x, before);
+    CHECK(all.step(x, before).h.value().identical(after.h.value()));
+    const std::array<std::array<Tensor, 3>, 2> members{
+        {{before.h.value(), after.h.value(), mixed.h.value()},
+         {before.c.value(), after.c.value(), mixed.c.value()}}};
+    for (std::size_t m = 0; m < 2; ++m) {
+      const auto& [old, fresh, got] = members[m];
+      const double rate = cell.rates[m];
+      std::int64_t kept = 0;
+      for (std::int64_t i = 0; i < got.size(); ++i) {
+        if (training) {
+          CHECK((got.at(i) == old.at(i) || got.at(i) == fresh.at(i)));
+          kept += got.at(i) == old.at(i);
+        } else {
+          CHECK(got.at(i) == Approx(rate * old.at(i) + (1 - rate) * fresh.at(i)).margin(1e-6));
+        }
+      }
+      // Of 1024 elements; four deviations.
+      if (training) CHECK(std::abs(static_cast<double>(kept) / 1024 - rate) < 0.0625);
+    }
+    CHECK(cell.step(x, before).h.value().identical(mixed.h.value()) != training);
+  }
+}
+
+TEST_CASE("Zoneout wants a rate for everything that the cell remembers", "[nn]") {
+  nn::ParameterSet parameters(2);
+  const nn::LSTMCell lstm(parameters.scope(), kIn, kHidden);
+  CHECK_THROWS_AS(nn::Zoneout(lstm, {0.1}), ValueError);
+  CHECK_THROWS_AS(nn::Zoneout(lstm, {0.1, 1.0}), ValueError);
+  CHECK_THROWS_AS(nn::Zoneout(lstm, {0.1, -0.1}), ValueError);
+  CHECK(nn::Zoneout(nn::RecurrentDropout(lstm, 0.5), {0.1, 0.2}).rates.size() == 2);
+}
+
+TEST_CASE("RecurrentDropout reads its output through one mask at all steps", "[nn]") {
+  const nn::RecurrentDropout cell(Witness{}, 0.75);
+  Tape tape;
+  const Variable x = input_on(tape);
+  auto state = cell.initial_state(x, kBatch);
+  const Tensor mask = state.mask.value.value();
+  for (int t = 0; t < 3; ++t) {
+    state = cell.step(select(x, 0, t), state);
+    CHECK(state.cell.seen.value().identical(mask));
+    CHECK(state.cell.h.value().identical(Tensor::full({kBatch, kHidden}, 1)));
+  }
+  for (std::int64_t i = 0; i < mask.size(); ++i) CHECK((mask.at(i) == 0 || mask.at(i) == 4));
+  CHECK_FALSE(cell.initial_state(x, kBatch).mask.value.value().identical(mask));
+
+  Tape evaluation({.training = false});
+  const Variable y = input_on(evaluation);
+  const auto carried = decltype(state){
+      {evaluation.constant(1, Dtype::float32, {kBatch, kHidden}), evaluation.input(mask)},
+      {evaluation.input(mask)}};
+  CHECK(cell.step(select(y, 0, 0), carried)
+            .cell.seen.value()
+            .identical(Tensor::full({kBatch, kHidden}, 1)));
+  CHECK_THROWS_AS(nn::RecurrentDropout(Witness{}, 1).initial_state(x, kBatch), ValueError);
+}
+
+TEST_CASE("What a gated unit keeps of its output is not dropped", "[nn]") {
+  nn::ParameterSet parameters(2);
+  const nn::GRUCell plain(parameters.scope(), kIn, kHidden);
+  const nn::RecurrentDropout cell(plain, 0.5);
+  Tape tape;
+  const Variable x = select(input_on(tape), 0, 0);
+  auto state = cell.initial_state(x, kBatch);
+  state.cell = plain.step(x, state.cell);
+  const Variable read = state.cell * state.mask.value;
+  CHECK(cell.step(x, state).cell.value().identical(plain.step(x, state.cell, read).value()));
+  CHECK(plain.step(x, state.cell, state.cell).value().identical(plain.step(x, state.cell).value()));
+}
+
+TEST_CASE("Masks stay with their sequences in ragged batches", "[nn]") {
+  nn::ParameterSet parameters(2);
+  const nn::RecurrentDropout lstm(nn::LSTMCell(parameters.scope("lstm"), kIn, kHidden), 0.5);
+  const nn::RecurrentDropout gru(
+      nn::LearnedState(parameters.scope("gru"), nn::GRUCell(parameters.scope("gru"), kIn, kHidden),
+                       nn::init::normal()),
+      0.5);
+  for (const bool reverse : {false, true}) {
+    check_rows(lstm, reverse);
+    check_rows(gru, reverse);
+  }
+}
+
+TEST_CASE("LearnedState begins with parameters, one for all sequences", "[nn]") {
+  nn::ParameterSet parameters(2, Dtype::float64);
+  const auto scope = parameters.scope("cell");
+  const nn::LearnedState cell(scope, nn::RecurrentDropout(nn::LSTMCell(scope, kIn, kHidden), 0.5),
+                              nn::init::normal());
+  REQUIRE(cell.initial.size() == 2);
+  CHECK(parameters.at("cell.initial_1").shape() == Shape{kHidden});
+  CHECK(parameters.at("cell.initial_1").dtype() == Dtype::float64);
+  Tape tape;
+  const Variable like = tape.constant(0, Dtype::float64);
+  const auto state = cell.initial_state(like, kBatch);
+  CHECK(row(state.cell.c, 2)
+            .value()
+            .identical(parameters.at("cell.initial_1").value().reshaped({1, kHidden})));
+  CHECK(state.mask.value.shape() == Shape{kBatch, kHidden});
+  const auto g = gradients(sum(state.cell.c), {tape.use(cell.initial[1])});
+  CHECK(g[0].value().identical(Tensor::full({kHidden}, kBatch, Dtype::float64)));
+
+  nn::ParameterSet counts;
+  const nn::LearnedState counting(counts.scope(), CountingCell{kIn});
+  CHECK(counts.at("initial_0").shape() == Shape{});
+  CHECK(counts.at("initial_1").shape() == Shape{kIn, 1});
+  Tape other;
+  CHECK(counting.initial_state(other.constant(0), kBatch)
+            .total.value()
+            .identical(Tensor(Shape{kBatch, kIn, 1})));
+}
+
+TEST_CASE("Residual connections, by layers and by steps", "[nn]") {
+  nn::ParameterSet parameters(2);
+  const nn::GRU plain(parameters.scope(), kIn, kHidden, {.layers = 3});
+  const nn::StackedRNN by_layer(plain.cells(), {.residual = true});
+  const nn::GRU two_ways(parameters.scope("two"), kIn, 2,
+                         {.layers = 2, .bidirectional = true, .residual = true});
+  Tape tape;
+  const Variable x = input_on(tape);
+  const auto first = nn::unroll(plain.cells()[0], x, {.lengths = kLengths});
+  const auto second = nn::unroll(plain.cells()[1], first.outputs, {.lengths = kLengths});
+  const Variable sum = second.outputs + first.outputs;
+  const auto third = nn::unroll(plain.cells()[2], sum, {.lengths = kLengths});
+  const auto found = by_layer(x, {.lengths = kLengths});
+  check_near(found.outputs.value(), (third.outputs + sum).value());
+  check_near(found.last[2].value(), third.last.value());
+  CHECK(two_ways(x).outputs.shape() == Shape{kSteps, kBatch, 4});
+
+  const nn::Residual upper(plain.cells()[1]);
+  const auto by_step = nn::unroll(upper, first.outputs, {.lengths = kLengths});
+  check_near(by_step.outputs.value(), sum.value());
+  check_near(by_step.last.cell.value(), second.last.value());
+  const nn::StackedCell both(
+      std::vector{nn::Residual(plain.cells()[1]), nn::Residual(plain.cells()[2])});
+  check_near(nn::unroll(both, first.outputs, {.lengths = kLengths}).outputs.value(),
+             found.outputs.value());
+
+  CHECK_THROWS_AS(nn::unroll(nn::Residual(plain.cells()[0]), x), ShapeError);
+  const nn::GRU uneven(parameters.scope("uneven"), kIn, {3, 4}, {.residual = true});
+  const auto message = thrown_message([&] { uneven(x); });
+  CHECK(contains(message, "wrappers_test.cpp:"));
+  CHECK(contains(message, "residual connection: got the input [12, 3] and the output [12, 4]"));
+  CHECK_THROWS_AS(uneven(x), ShapeError);
+}
+
+TEST_CASE("Layers may have different widths", "[nn]") {
+  nn::ParameterSet parameters(2);
+  const nn::LSTM layers(parameters.scope("lstm"), kIn, {4, 3, 6}, {.bidirectional = true});
+  CHECK(parameters.at("lstm.weight_ih_l1").shape() == Shape{12, 8});
+  CHECK(parameters.at("lstm.weight_hh_l1_reverse").shape() == Shape{12, 3});
+  CHECK(parameters.at("lstm.weight_ih_l2_reverse").shape() == Shape{24, 6});
+  const nn::LSTM projected(parameters.scope("projected"), kIn, {4, 5}, {}, {.projection = 2});
+  CHECK(parameters.at("projected.weight_ih_l1").shape() == Shape{20, 2});
+  CHECK(parameters.at("projected.weight_hr_l1").shape() == Shape{2, 5});
+  Tape tape;
+  const auto walked = layers(input_on(tape), {.lengths = kLengths});
+  CHECK(walked.outputs.value().shape() == Shape{kSteps, kBatch, 12});
+  CHECK(walked.last[3].c.shape() == Shape{kBatch, 3});
+  CHECK(layers.initial_state(input_on(tape), 7)[5].h.shape() == Shape{7, 6});
+  CHECK(projected(input_on(tape)).last[1].c.shape() == Shape{kBatch, 5});
+  CHECK_THROWS_AS(nn::GRU(parameters.scope("none"), kIn, std::vector<std::int64_t>{}), ValueError);
+  CHECK_THROWS_AS(nn::GRU(parameters.scope("none"), kIn, 3, {.layers = 0}), ValueError);
+}
+
+TEST_CASE("Locked dropout has one mask for all steps of a sequence", "[nn]") {
+  for (const bool locked : {true, false}) {
+    for (const bool inputs : {true, false}) {
+      for (const nn::Lengths& lengths : {nn::Lengths(), nn::Lengths(kLengths)}) {
+        const nn::StackedRNN layers(std::vector<Echo>(2), {.dropout = inputs ? 0 : 0.5,
+                                                           .input_dropout = inputs ? 0.5 : 0,
+                                                           .locked_dropout = locked});
+        Tape tape;
+        const Variable x = tape.constant(1, Dtype::float32, {kSteps, kBatch, kHidden});
+        const Tensor y = layers(x, {.lengths = lengths}).outputs.value();
+        bool constant = true, same_for_all = true;
+        std::set<double> values;
+        for (std::int64_t t = 0; t < kSteps; ++t) {
+          for (std::int64_t b = 0; b < kBatch; ++b) {
+            const bool pad = lengths.given() && t >= kLengths[static_cast<std::size_t>(b)];
+            for (std::int64_t i = 0; i < kHidden; ++i) {
+              const double v = y.at((t * kBatch + b) * kHidden + i);
+              if (pad) {
+                CHECK(v == 0);
+              } else {
+                values.insert(v);
+                constant = constant && v == y.at(b * kHidden + i);
+                same_for_all = same_for_all && v == y.at(kHidden + i);
+              }
+            }
+          }
+        }
+        CHECK(values == std::set<double>{0, 2});
+        CHECK(constant == locked);
+        CHECK_FALSE(same_for_all);
+        tape.reset();
+        tape.set_training(false);
+        const Variable again = tape.constant(1, Dtype::float32, {kSteps, kBatch, kHidden});
+        CHECK(layers(again).outputs.value().identical(again.value()));
+      }
+    }
+  }
+}
+
+TEST_CASE("What padded steps hold has no influence on wrapped cells", "[nn]") {
+  nn::ParameterSet parameters(2);
+  const nn::GRU plain(parameters.scope("gru"), kIn, kHidden,
+                      {.layers = 2,
+                       .bidirectional = true,
+                       .dropout = 0.3,
+                       .input_dropout = 0.3,
+                       .locked_dropout = true});
+  int index = 0;
+  const auto layers = plain.wrapped([&](const nn::GRUCell& cell) {
+    const auto scope = parameters.scope("learned") / std::to_string(index++);
+    return nn::Zoneout(nn::RecurrentDropout(nn::LearnedState(scope, cell), 0.3), {0.2});
+  });
+  std::vector<std::vector<Tensor>> found;
+  for (const double pad : {0.0, std::numeric_limits<double>::quiet_NaN()}) {
+    Tape tape;
+    const Variable x = input_on(tape, pad);
+    const auto walked = layers(x, {.lengths = kLengths});
+    Variable loss = sum(square(walked.outputs));
+    for (const auto& state : walked.last) loss = loss + sum(state.cell);
+    const Variable dx = gradients(loss, {x})[0];
+    const Gradients g = gradients(loss, parameters);
+    found.push_back({walked.outputs.value(), dx.value()});
+    for (const nn::Parameter& p : parameters) found.back().push_back(g[p]);
+    CHECK(std::isfinite(loss.item()));
+  }
+  for (std::size_t k = 0; k < found[0].size(); ++k) CHECK(found[0][k].identical(found[1][k]));
+}
