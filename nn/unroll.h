@@ -94,7 +94,9 @@ Unrolled<StateOf<Cell>> unroll(const Cell& cell, const Variable& inputs,
   });
 }
 
-/// The same with the outputs as a list, for what goes on step by step.
+/// The same with the outputs as a list, for what goes on step by step. If all sequences are full,
+/// they are the Variables that the cell goes on from: the norms of gradients(loss, outputs) are
+/// those of dL/dh_t, and tell how far back the loss reaches (Pascanu et al. 2013).
 template <RecurrentCell Cell>
 UnrolledSteps<StateOf<Cell>> unroll_steps(const Cell& cell, const Variable& inputs,
                                           const UnrollOptions<StateOf<Cell>>& options = {},

@@ -78,11 +78,10 @@ void check(const Pool& pool, const std::function<double(const std::vector<double
       }
     }
   }
-  for (const nn::Lengths& lengths : {nn::Lengths(), nn::Lengths(kLengths)}) {
-    unroll::testing::check_gradients(
-        [&](std::span<const Variable> x) { return pool(x[0], {.lengths = lengths}); },
-        {with_pads(0.5)});
-  }
+  const Tensor full = random_uniform({kSteps, kBatch, kWidth}, 6, -1, 1, Dtype::float64);
+  unroll::testing::check_gradients([&](const Variable& x) { return pool(x, {}); }, {full});
+  unroll::testing::check_gradients(
+      [&](const Variable& x) { return pool(x, {.lengths = kLengths}); }, {with_pads(9)});
 }
 
 }  // namespace

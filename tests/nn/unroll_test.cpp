@@ -187,6 +187,25 @@ TEST_CASE("unroll_steps gives the same outputs as a list", "[nn]") {
             .identical(nn::unroll(cell, x, {.lengths = kLengths}).outputs.value()));
 }
 
+TEST_CASE("Gradients by the outputs of the steps tell how far back a loss reaches", "[nn]") {
+  /// h' = h / 2 + x, so that dL/dh_t halves with every step backwards.
+  struct Leak {
+    Variable initial_state(const Variable& like, std::int64_t batch) const {
+      return nn::zeros_like(like, {batch, kIn});
+    }
+    Variable step(const Variable& x, const Variable& h) const { return 0.5 * h + x; }
+  };
+  Tape tape;
+  const Variable x = tape.input(with_pads(3));
+  const auto full = nn::unroll_steps(Leak{}, x);
+  std::vector<double> norms;
+  for (const Variable& g : gradients(sum(full.last), full.outputs)) norms.push_back(norm(g).item());
+  REQUIRE(norms.size() == kSteps);
+  for (std::size_t t = 0; t < norms.size(); ++t) {
+    CHECK(norms[t] == Approx(std::sqrt(kBatch * kIn) * std::pow(0.5, kSteps - 1.0 - t)));
+  }
+}
+
 TEST_CASE("Of no steps or no sequences, the state passes through", "[nn]") {
   nn::ParameterSet parameters(4);
   const nn::LSTM layer(parameters.scope(), kIn, kHidden, {.layers = 2, .bidirectional = true});

@@ -173,6 +173,26 @@ TEST_CASE("Masks stay with their sequences in ragged batches", "[nn]") {
   }
 }
 
+TEST_CASE("Wrapped cells encode and decode", "[nn]") {
+  struct Dropping : nn::RecurrentDropout<nn::LSTMCell> {
+    Dropping(const nn::Scope& scope, std::int64_t in, std::int64_t hidden)
+        : RecurrentDropout(nn::LSTMCell(scope, in, hidden), 0.5) {}
+  };
+  const nn::EncoderDecoderOptions options{
+      .source_vocabulary = 8, .target_vocabulary = 7, .embedding = 3, .hidden = 4};
+  nn::ParameterSet parameters(1), plain_parameters(1);
+  const nn::EncoderDecoder<Dropping> model(parameters.scope(), options);
+  const nn::EncoderDecoder<nn::LSTMCell> plain(plain_parameters.scope(), options);
+  REQUIRE(parameters.size() == plain_parameters.size());
+  const Tensor source(Shape{2, 3}, {4, 5, 6, 7, 0, 0}), target(Shape{2, 3}, {2, 4, 3, 2, 5, 3});
+  Tape tape({.training = false});
+  CHECK(model.loss(tape, source, target).item() == plain.loss(tape, source, target).item());
+  tape.set_training(true);
+  CHECK(model.loss(tape, source, target).item() != plain.loss(tape, source, target).item());
+  const Tensor mask = model.encode(tape, source).state.front().mask.value.value();
+  for (std::int64_t i = 0; i < mask.size(); ++i) CHECK((mask.at(i) == 0 || mask.at(i) == 2));
+}
+
 TEST_CASE("LearnedState begins with parameters, one for all sequences", "[nn]") {
   nn::ParameterSet parameters(2, Dtype::float64);
   const auto scope = parameters.scope("cell");
