@@ -25,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/nn/cell.h>
@@ -139,6 +140,9 @@ class TruncatedBPTT {
     if (anew.empty()) return carried;
     const Variable mask = tape.input(detail::to_tensor(anew));
     const S fresh = begin_(floating(carried), static_cast<std::int64_t>(anew.size()));
+    if (state_variables(fresh).size() != state_variables(carried).size()) {
+      throw StateError("TruncatedBPTT: the cell begins with another number of Variables");
+    }
     return map_states(carried, fresh, [&](const Variable& old, const Variable& initial) {
       return old.defined() ? where(mask_for(mask, old), initial, old) : old;
     });

@@ -79,9 +79,11 @@ void check(const Pool& pool, const std::function<double(const std::vector<double
     }
   }
   const Tensor full = random_uniform({kSteps, kBatch, kWidth}, 6, -1, 1, Dtype::float64);
-  unroll::testing::check_gradients([&](const Variable& x) { return pool(x, {}); }, {full});
+  unroll::testing::check_gradients([&](std::span<const Variable> x) { return pool(x[0], {}); },
+                                   {full});
   unroll::testing::check_gradients(
-      [&](const Variable& x) { return pool(x, {.lengths = kLengths}); }, {with_pads(9)});
+      [&](std::span<const Variable> x) { return pool(x[0], {.lengths = kLengths}); },
+      {with_pads(9)});
 }
 
 }  // namespace
