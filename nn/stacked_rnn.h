@@ -29,7 +29,8 @@ struct StackOptions {
   bool residual = false;
 };
 
-/// Layers of cells, each fed with the outputs of the one below.
+/// Layers of cells, each fed with the outputs of the one below. Layers of different cells are one
+/// StackedRNN after another.
 template <RecurrentCell Cell>
 class StackedRNN {
  public:
