@@ -189,7 +189,7 @@ TEST_CASE("Wrapped cells encode and decode", "[nn]") {
   CHECK(model.loss(tape, source, target).item() == plain.loss(tape, source, target).item());
   tape.set_training(true);
   CHECK(model.loss(tape, source, target).item() != plain.loss(tape, source, target).item());
-  const Tensor mask = model.encode(tape, source).state.front().mask.value.value();
+  const Tensor mask = model.encode(tape, source).state.cells.front().mask.value.value();
   for (std::int64_t i = 0; i < mask.size(); ++i) CHECK((mask.at(i) == 0 || mask.at(i) == 2));
 }
 
