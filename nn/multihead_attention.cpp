@@ -101,7 +101,8 @@ MultiheadMemory MultiheadAttention::empty(const Variable& like, std::int64_t bat
 
 MultiheadAttended MultiheadAttention::attend(const Variable& query, const MultiheadMemory& memory,
                                              const MultiheadAttendOptions& options) const {
-  const double scale = 1 / std::sqrt(static_cast<double>(width_ / heads_));
+  const std::int64_t head_width = width_ / heads_;
+  const double scale = 1 / std::sqrt(static_cast<double>(head_width));
   const Variable q = projected(query, Part::query) * scale;
   const Variable scores = matmul(q, transpose(memory.keys, 2, 3));
   const std::int64_t batch = scores.shape()[0], steps = scores.shape()[2];

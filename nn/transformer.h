@@ -82,7 +82,8 @@ class TransformerEncoderLayer {
 /// Parameters as in PyTorch: self_attn, multihead_attn, linear1, linear2, norm1, norm2, norm3.
 class TransformerDecoderLayer {
  public:
-  /// What a step leaves to the next: keys and values of the steps so far.
+  /// What a step leaves to the next: keys and values of the steps so far, which are
+  /// keys.shape()[2] in number.
   using State = MultiheadMemory;
   struct Decoded {
     Variable output;   ///< [B, width]

@@ -2,6 +2,7 @@
 #include <unroll/nn/decoder.h>
 
 #include <cmath>
+#include <vector>
 
 #include <unroll/autograd/error.h>
 #include <unroll/nn/nn.h>

@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradcheck.h>

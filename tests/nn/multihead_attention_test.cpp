@@ -1,6 +1,7 @@
 #include <unroll/nn/multihead_attention.h>
 
 #include <limits>
+#include <vector>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradcheck.h>

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <vector>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradcheck.h>

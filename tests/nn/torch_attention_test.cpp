@@ -2,6 +2,9 @@
 // attention_cases.json, see make_attention_cases.py.
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
+#include <vector>
 
 #include <unroll/autograd/gradients.h>
 #include <unroll/nn/transformer.h>

@@ -1,15 +1,20 @@
 #include <unroll/nn/transformer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradcheck.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/nn/decoder.h>
+#include <unroll/nn/embedding.h>
 #include <unroll/nn/positional_encoding.h>
 #include <unroll/nn/state.h>
 #include <unroll/ops/elementwise.h>
+#include <unroll/ops/losses.h>
 #include <unroll/ops/reductions.h>
+#include <unroll/optim/optim.h>
 #include <unroll/tests/ops/torch_cases.h>
 #include <unroll/tests/support/catch.h>
 #include <unroll/tests/support/samples.h>
@@ -146,4 +151,63 @@ TEST_CASE("Positions: sines and cosines of falling frequency", "[nn]") {
     }
   }
   CHECK_THROWS_AS(learned(x, 3), ValueError);
+}
+
+TEST_CASE("Transformer learns eight pairs by heart and writes them step by step", "[nn]") {
+  constexpr std::int64_t kPairs = 8, kWords = 9, kHidden = 16;
+  constexpr std::int32_t kBegin = 1, kEnd = 2;
+  // Row p holds p in digits of base 3, as the words 4 to 6; the answer is the row backwards.
+  std::vector<std::int32_t> source, fed, labels;
+  for (std::int32_t pair = 0; pair < kPairs; ++pair) {
+    const std::int32_t a = 4 + pair % 3, b = 4 + pair / 3, c = 4 + (pair * pair) % 3;
+    source.insert(source.end(), {a, b, c});
+    fed.insert(fed.end(), {kBegin, c, b, a});
+    labels.insert(labels.end(), {c, b, a, kEnd});
+  }
+  nn::ParameterSet parameters(2);
+  const nn::TransformerStackOptions options{
+      .layer = {.heads = 2, .feedforward = 32, .batch_first = true}};
+  const nn::Embedding words(parameters.scope("words"), kWords, kHidden);
+  const nn::PositionalEncoding places({.batch_first = true});
+  const nn::TransformerEncoder encoder(parameters.scope("encoder"), 1, kHidden, options);
+  const nn::TransformerDecoder decoder(parameters.scope("decoder"), 1, kHidden, options);
+  const nn::Linear output(parameters.scope("output"), kHidden, kWords);
+  const auto encoded = [&](Tape& tape) {
+    return encoder(places(words(tape.input(Tensor(Shape{kPairs, 3}, source)))));
+  };
+  optim::Adam adam(parameters, {.lr = 0.01});
+  Tape tape;
+  double loss = 0;
+  for (int step = 0; step < 150; ++step) {
+    tape.reset();
+    const Variable inputs = places(words(tape.input(Tensor(Shape{kPairs, 4}, fed))));
+    const Variable value = cross_entropy(output(decoder(inputs, encoded(tape))),
+                                         tape.input(Tensor(Shape{kPairs, 4}, labels)));
+    adam.step(gradients(value, parameters));
+    loss = value.item();
+  }
+  CHECK(loss < 0.05);
+
+  tape.reset();
+  const Variable memory = encoded(tape);
+  const auto step = [&](Tape&, const Variable& ids, const nn::TransformerDecoder::State& state,
+                        const nn::TransformerDecoder::Memory& prepared) {
+    const std::int64_t place = state[0].keys.shape()[2];
+    const Variable x = places(reshape(words(ids), {-1, 1, kHidden}), place);
+    auto next = decoder.step(reshape(x, {-1, kHidden}), state, prepared);
+    return nn::DecoderStep<nn::TransformerDecoder::State>{output(next.output), next.state,
+                                                          mean(next.weights, 1)};
+  };
+  auto steps = nn::decoder(step, decoder.initial_state(memory, kPairs), decoder.prepare(memory));
+  const auto found =
+      nn::beam_search(steps, {.begin = kBegin, .end = kEnd, .max_length = 8, .beam_size = 3});
+  const auto greedy = nn::greedy(steps, {.begin = kBegin, .end = kEnd, .max_length = 8});
+  for (std::size_t pair = 0; pair < kPairs; ++pair) {
+    const auto first = source.begin() + static_cast<std::ptrdiff_t>(3 * pair);
+    std::vector<std::int32_t> expected(first, first + 3);
+    std::ranges::reverse(expected);
+    CHECK(found[pair][0].tokens == expected);
+    CHECK(greedy[pair].tokens == expected);
+    CHECK(greedy[pair].attention.shape() == Shape{4, 3});
+  }
 }
