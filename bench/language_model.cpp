@@ -36,7 +36,6 @@ class LanguageModel final : public Training {
       }
     }
     words_ = split_input("words", columns);
-    states_.resize(words_.size());
     const auto h = static_cast<double>(sizes.hidden);
     cost_.tokens = static_cast<double>(sizes.steps * sizes.batch);
     cost_.flop = cost_.tokens * (kLayers * flop_of_product(4 * h, h + h) +
@@ -44,15 +43,20 @@ class LanguageModel final : public Training {
   }
 
  protected:
-  Variable loss(Tape& tape, int shard) override {
-    const auto i = static_cast<std::size_t>(shard);
-    const Tensor inputs = rows_of(words_[i], 0), targets = rows_of(words_[i], 1);
-    const auto run = lstm_(embedding_(tape.input(inputs)), {.initial_state = state_on(tape, i)});
-    const Variable logits = output_(run.outputs);
-    const double share = static_cast<double>(inputs.size()) / cost_.tokens;
-    const Variable result = share * cross_entropy(logits, tape.input(targets));
-    carry(i, run.last);
-    return result;
+  LossAndGradients differentiate() override {
+    if (segment_ == 0) bptt_.reset();
+    const auto segment = [&](Tape& on, int shard, const auto& state) {
+      const Tensor& words = words_[static_cast<std::size_t>(shard)];
+      const Tensor inputs = rows_of(words, 0), targets = rows_of(words, 1);
+      const auto run = lstm_(embedding_(on.input(inputs)), {.initial_state = state});
+      const double share = static_cast<double>(inputs.size()) / cost_.tokens;
+      return nn::Truncated{share * cross_entropy(output_(run.outputs), on.input(targets)),
+                           run.last};
+    };
+    if (parallel() != nullptr) return bptt_.gradients(*parallel(), parameters_, segment);
+    tape().reset();
+    return bptt_.gradients(tape(), parameters_,
+                           [&](const auto& state) { return segment(tape(), 0, state); });
   }
 
   void update(Gradients& gradients) override {
@@ -62,8 +66,6 @@ class LanguageModel final : public Training {
   }
 
  private:
-  using States = std::vector<nn::LSTMCell::State>;
-
   /// The present segment, `shift` words later.
   Tensor rows_of(const Tensor& words, std::int64_t shift) const {
     const std::int64_t batch = words.shape()[1], first = segment_ * sizes_.steps + shift;
@@ -72,31 +74,13 @@ class LanguageModel final : public Training {
                                              static_cast<std::size_t>(sizes_.steps * batch)));
   }
 
-  std::optional<States> state_on(Tape& tape, std::size_t shard) const {
-    if (states_[shard].empty() || segment_ == 0) return std::nullopt;
-    States result;
-    for (std::size_t k = 0; k < states_[shard].size(); k += 2) {
-      result.push_back({tape.input(states_[shard][k]), tape.input(states_[shard][k + 1])});
-    }
-    return result;
-  }
-
-  /// Asked for before the gradients, the values stay on the tape and are not computed twice.
-  void carry(std::size_t shard, const States& last) {
-    states_[shard].clear();
-    for (const auto& [h, c] : last) {
-      states_[shard].push_back(h.value());
-      states_[shard].push_back(c.value());
-    }
-  }
-
   Sizes sizes_;
   nn::Embedding embedding_;
   nn::LSTM lstm_;
   nn::Linear output_;
   optim::SGD sgd_;
-  std::vector<Tensor> words_;                ///< per shard
-  std::vector<std::vector<Tensor>> states_;  ///< per shard: h and c of each layer
+  nn::TruncatedBPTT<nn::LSTM::States> bptt_;
+  std::vector<Tensor> words_;  ///< per shard
   std::int64_t segment_ = 0;
 };
 

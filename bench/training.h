@@ -23,12 +23,19 @@ class Training : public Workload {
   train::TensorFile example() override;
 
  protected:
-  /// The shard's part of the loss; the parts add up to the loss of the batch.
-  virtual Variable loss(Tape& tape, int shard) = 0;
+  /// The shard's part of the loss, undefined if there is none; the parts add up to the loss of the
+  /// batch.
+  virtual Variable loss(Tape& /*tape*/, int /*shard*/) { return {}; }
+  /// Loss and gradients of the batch; if not overridden, those of `loss`.
+  virtual LossAndGradients differentiate();
   /// What follows the gradients in a step: an optimiser, or nothing.
   virtual void update(Gradients& gradients);
 
   int shards() const { return shards_; }
+  /// That of the only shard.
+  Tape& tape() { return tape_; }
+  /// Of several; null if there is only one.
+  Parallel* parallel() { return parallel_ ? &*parallel_ : nullptr; }
   /// Registers sequences [T, B, ...] as parameters, for their gradient counts as work, too: whole,
   /// or one per shard.
   std::vector<Parameter> create_split(const std::string& name, const Tensor& sequences);
@@ -39,8 +46,6 @@ class Training : public Workload {
   std::map<std::string, Tensor> inputs_;
 
  private:
-  LossAndGradients differentiate();
-
   int shards_;
   Tape tape_;                         ///< of the only shard
   std::optional<Parallel> parallel_;  ///< if there are several

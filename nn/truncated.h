@@ -87,7 +87,7 @@ class TruncatedBPTT {
         parameters,
         [&](Tape& tape, int shard) {
           const Truncated<S> found = chunk(tape, shard, state(tape, shard));
-          if (found.loss.defined()) next[static_cast<std::size_t>(shard)].emplace(found.state);
+          if (found.loss.defined()) keep(found.state, next[static_cast<std::size_t>(shard)]);
           return found.loss;
         },
         seed);
@@ -99,7 +99,7 @@ class TruncatedBPTT {
   LossAndGradients gradients(Tape& tape, const ParameterSet& parameters, const Chunk& chunk) {
     std::vector<std::optional<Carried<S>>> next = room_for(1);
     const Truncated<S> found = chunk(state(tape));
-    next[0].emplace(found.state);
+    keep(found.state, next[0]);
     LossAndGradients result{0, unroll::gradients(found.loss, parameters)};
     result.loss = found.loss.item();
     carry(std::move(next));
@@ -226,6 +226,11 @@ class TruncatedBPTT {
     for (std::size_t i = 0; i < next.size(); ++i) {
       if (next[i]) shards_[i] = {std::move(next[i]), {}};
     }
+  }
+  /// Asked for as values, these and what they were made of stay on the tape for the gradients.
+  static void keep(const S& state, std::optional<Carried<S>>& next) {
+    for (const Variable& v : defined_variables(state)) v.value();
+    next.emplace(state);
   }
   static double computed(const Truncated<S>& found, std::optional<Carried<S>>& next) {
     auto roots = defined_variables(found.state);
