@@ -1,5 +1,7 @@
-// What the operating system is told about large blocks.
+// Large blocks, and what the operating system is told about them.
 #include <unroll/autograd/arena.h>
+
+#include <new>
 
 #ifdef __linux__
 #include <sys/mman.h>
@@ -7,13 +9,27 @@
 
 namespace unroll {
 
-void AlignedBlock::advise_huge_pages(std::byte* memory, std::size_t bytes) {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+std::align_val_t alignment_of(std::size_t bytes) {
+  return std::align_val_t{bytes < kHugePage ? kAlignment : kHugePage};
+}
+
+}  // namespace
+
+std::byte* allocate_aligned(std::size_t bytes) {
+  const std::size_t size = aligned_size(bytes);
+  auto* const memory = static_cast<std::byte*>(::operator new(size, alignment_of(size)));
 #ifdef __linux__
-  if (bytes >= kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-#else
-  static_cast<void>(memory);
-  static_cast<void>(bytes);
+  if (size >= kHugePage) madvise(memory, size / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
+  return memory;
+}
+
+void free_aligned(void* memory, std::size_t bytes) noexcept {
+  ::operator delete(memory, alignment_of(aligned_size(bytes)));
 }
 
 }  // namespace unroll

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include <unroll/autograd/tensor.h>
@@ -16,34 +15,27 @@ constexpr std::size_t aligned_size(std::size_t bytes) {
   return (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
+/// `bytes` in whole cache lines, in huge pages if they are many: a step walks over all of its
+/// memory, and with small pages it would wait for addresses. Throws std::bad_alloc.
+std::byte* allocate_aligned(std::size_t bytes);
+/// Frees what `allocate_aligned(bytes)` returned.
+void free_aligned(void* memory, std::size_t bytes) noexcept;
+
 /// A block of memory at a cache-line boundary.
 class AlignedBlock {
  public:
   AlignedBlock() = default;
   explicit AlignedBlock(std::size_t bytes)
-      : memory_(static_cast<std::byte*>(::operator new(bytes, alignment(bytes))),
-                Free(alignment(bytes))),
-        bytes_(bytes) {
-    advise_huge_pages(memory_.get(), bytes);
-  }
+      : memory_(allocate_aligned(bytes), Free{bytes}), bytes_(bytes) {}
   std::byte* data() const { return memory_.get(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
   struct Free {
-    Free() : Free(std::align_val_t{kAlignment}) {}
-    explicit Free(std::align_val_t at) : alignment(at) {}
-    void operator()(std::byte* p) const { ::operator delete(p, alignment); }
-    std::align_val_t alignment;
+    std::size_t bytes;
+    void operator()(std::byte* p) const { free_aligned(p, bytes); }
   };
-  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
-  static std::align_val_t alignment(std::size_t bytes) {
-    return std::align_val_t{bytes < kHugePage ? kAlignment : kHugePage};
-  }
-  /// A step walks over all of its memory: with small pages it would wait for addresses.
-  static void advise_huge_pages(std::byte* memory, std::size_t bytes);
-
-  std::unique_ptr<std::byte, Free> memory_;
+  std::unique_ptr<std::byte, Free> memory_{nullptr, Free{0}};
   std::size_t bytes_ = 0;
 };
 

@@ -37,12 +37,18 @@ using Operands = SmallBuffer<T, 24>;
 /// The memory of one run.
 class Run {
  public:
-  Run(TapeState& state, const Plan& plan)
+  Run(TapeState& state, const Plan& plan, Results& results)
       : state_(state),
         plan_(plan),
+        results_(results.tensors),
         work_(state.work.at_least(plan.work_bytes)),
         kept_(plan.kept_bytes == 0 ? nullptr : state.kept.allocate(plan.kept_bytes)) {
     state.layouts.resize(plan.layout_count);
+    results_.clear();
+    results_.reserve(plan.results.size());
+    for (const Type& type : plan.results) {
+      results_.push_back(Tensor::uninitialized(type.shape, type.dtype));
+    }
   }
 
   void run() const {
@@ -61,6 +67,9 @@ class Run {
       return static_cast<std::byte*>(state_.values[at.node]) + at.offset;
     }
     if (at.layout != TapeState::kNone) return state_.layouts[at.layout];
+    if (at.result != TapeState::kNone) {
+      return static_cast<std::byte*>(results_[at.result].mutable_raw()) + at.offset;
+    }
     return (at.kept ? kept_ : work_) + at.offset;
   }
 
@@ -133,6 +142,7 @@ class Run {
 
   TapeState& state_;
   const Plan& plan_;
+  RecycledVector<Tensor>& results_;
   std::byte* work_;
   std::byte* kept_;
 };
@@ -145,10 +155,11 @@ void hash_published(TapeState& state, const Plan& plan) {
   }
 }
 
-void run_plan(TapeState& state, const Plan& plan, std::vector<const void*>* results) {
+void run_plan(TapeState& state, const Plan& plan, Results* results) {
   expect_unchanged_parameters(state);
   const Arena::Mark before = state.kept.mark();
-  const Run run(state, plan);
+  Results none;
+  const Run run(state, plan, results != nullptr ? *results : none);
   try {
     run.run();
   } catch (...) {
@@ -160,8 +171,8 @@ void run_plan(TapeState& state, const Plan& plan, std::vector<const void*>* resu
   }
   hash_published(state, plan);
   if (results == nullptr) return;
-  results->clear();
-  for (const Plan::Operand& root : plan.roots) results->push_back(run.pointer(root.at));
+  results->roots.clear();
+  for (const Plan::Operand& root : plan.roots) results->roots.push_back(run.pointer(root.at));
 }
 
 void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep) {
@@ -183,7 +194,7 @@ void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep)
 }
 
 void expect_current(const TapeState& state, std::uint32_t node) {
-  std::vector<const Type*> scratch;
+  RecycledVector<const Type*> scratch;
   const auto is_alias = [&](const Node& n) {
     return n.op->alias_offset(signature_of(state, n, scratch), n.type) >= 0;
   };

@@ -23,11 +23,11 @@ using detail::likely_cause;
 namespace {
 
 /// A function with any number of outputs.
-using Functions = std::function<std::vector<Variable>(std::span<const Variable>)>;
+using Functions = std::function<Variables(std::span<const Variable>)>;
 
 std::vector<Tensor> evaluate_at(const Functions& f, const std::vector<Tensor>& inputs) {
   Tape tape;
-  std::vector<Variable> variables;
+  Variables variables;
   for (const Tensor& input : inputs) variables.push_back(tape.input(input));
   std::vector<Tensor> result;
   for (const Variable& y : f(variables)) result.push_back(y.value());
@@ -44,12 +44,12 @@ double contracted(const std::vector<Tensor>& cotangents, const std::vector<Tenso
 std::vector<Tensor> analytic_gradients(const Functions& f, const std::vector<Tensor>& inputs,
                                        const std::vector<Tensor>& cotangents) {
   Tape tape;
-  std::vector<Variable> variables, wanted, c;
+  Variables variables, wanted, c;
   for (const Tensor& input : inputs) {
     variables.push_back(tape.input(input));
     if (is_floating(input.dtype())) wanted.push_back(variables.back());
   }
-  const std::vector<Variable> y = f(variables);
+  const Variables y = f(variables);
   for (const Tensor& cotangent : cotangents) c.push_back(tape.input(cotangent));
   const auto found = vector_jacobian_product(y, c, wanted);
   std::vector<Tensor> result;
@@ -174,14 +174,14 @@ GradcheckReport check(const Functions& f, const std::vector<Tensor>& inputs,
 
 GradcheckReport gradcheck(const Function& f, const std::vector<Tensor>& inputs,
                           const GradcheckOptions& options) {
-  const Functions one = [&](std::span<const Variable> x) { return std::vector{f(x)}; };
+  const Functions one = [&](std::span<const Variable> x) { return Variables{f(x)}; };
   return check(one, inputs, options);
 }
 
 GradcheckReport gradgradcheck(const Function& f, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options) {
   expect_float64(inputs);
-  const Functions one = [&](std::span<const Variable> x) { return std::vector{f(x)}; };
+  const Functions one = [&](std::span<const Variable> x) { return Variables{f(x)}; };
   const Tensor y = evaluate_at(one, inputs).front();
   std::vector<Tensor> extended = inputs;
   extended.push_back(random_normal(y.shape(), mix(options.seed, 2)));
@@ -189,7 +189,7 @@ GradcheckReport gradgradcheck(const Function& f, const std::vector<Tensor>& inpu
   const Functions derivative = [&](std::span<const Variable> all) {
     const auto x = all.first(all.size() - 1);
     const Variable out = f(x), c = all.back();
-    std::vector<Variable> wanted, found;
+    Variables wanted, found;
     for (const Variable& v : x) {
       if (is_floating(v.dtype())) wanted.push_back(v);
     }

@@ -65,9 +65,9 @@ SparseRows joined(const SparseRows& a, const SparseRows& b) {
 }  // namespace
 
 SparseRows coalesced(const SparseRows& sparse) {
-  std::vector<std::size_t> order(sparse.ids.size());
+  RecycledVector<std::size_t> order(sparse.ids.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t k) { return sparse.ids[k]; });
+  std::ranges::sort(order, {}, [&](std::size_t k) { return std::pair(sparse.ids[k], k); });
   SparseRows result;
   for (const std::size_t k : order) {
     if (result.ids.empty() || result.ids.back() != sparse.ids[k]) {

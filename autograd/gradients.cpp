@@ -39,9 +39,9 @@ const Variable& checked(const Operand& loss) {
   return *loss.variable();
 }
 
-std::vector<std::uint32_t> indices_of(std::span<const Variable> variables,
-                                      const TapeState& expected) {
-  std::vector<std::uint32_t> result;
+RecycledVector<std::uint32_t> indices_of(std::span<const Variable> variables,
+                                         const TapeState& expected) {
+  RecycledVector<std::uint32_t> result;
   for (const Variable& variable : variables) {
     if (&variable.state() != &expected) {
       throw StateError("the variables are on different tapes; expected one");
@@ -55,8 +55,8 @@ std::vector<std::uint32_t> indices_of(std::span<const Variable> variables,
 Variable one(const Variable& loss) { return constant_like(loss, 1, loss.dtype(), loss.shape()); }
 
 /// vector_jacobian_product without undoing and naming the caller.
-std::vector<Variable> sweep(std::span<const Variable> outputs, std::span<const Variable> cotangents,
-                            std::span<const Variable> wrt) {
+Variables sweep(std::span<const Variable> outputs, std::span<const Variable> cotangents,
+                std::span<const Variable> wrt) {
   if (wrt.empty()) return {};
   TapeState& state = outputs.front().state();
   const auto out = indices_of(outputs, state), seeds = indices_of(cotangents, state);
@@ -73,7 +73,7 @@ std::vector<Variable> sweep(std::span<const Variable> outputs, std::span<const V
     reverse.add(out[i], seeds[i]);
   }
   reverse.sweep();
-  std::vector<Variable> result;
+  Variables result;
   for (std::size_t k = 0; k < wrt.size(); ++k) {
     const std::uint32_t total = reverse.total(k);
     result.push_back(total == TapeState::kNone
@@ -91,8 +91,8 @@ struct Targets {
 
 /// Records the derivatives. Row-sparse contributions stay apart: their dense sum would cost the
 /// whole table.
-Targets record_gradients(const Variable& loss, const std::vector<std::uint32_t>& leaves,
-                         const std::vector<std::size_t>& positions) {
+Targets record_gradients(const Variable& loss, std::span<const std::uint32_t> leaves,
+                         std::span<const std::size_t> positions) {
   TapeState& state = loss.state();
   const std::uint32_t first = std::ranges::min(leaves);
   const Variable seed = one(loss);
@@ -122,48 +122,56 @@ Targets record_gradients(const Variable& loss, const std::vector<std::uint32_t>&
   return targets;
 }
 
-/// Joins the computed (ids, rows) of one table.
-SparseRows joined_rows(std::span<const void* const> values, std::span<const Plan::Operand> roots) {
-  SparseRows result;
-  std::int64_t count = 0;
-  for (std::size_t k = 0; k < values.size(); k += 2) {
-    const Type& ids = *roots[k].type;
-    const auto* const begin = static_cast<const std::int32_t*>(values[k]);
-    result.ids.insert(result.ids.end(), begin, begin + ids.shape.size());
-    count += ids.shape.size();
+/// A root of a plan that has run, as a tensor.
+Tensor root_tensor(const Plan& plan, const Results& results, std::size_t root) {
+  const auto& [at, type] = plan.roots[root];
+  if (at.result != TapeState::kNone) return results.tensors[at.result].reshaped(type->shape);
+  return copied(results.roots[root], *type);
+}
+
+/// Joins the (ids, rows) of one table: the roots of `part`.
+SparseRows joined_rows(const Plan& plan, const Results& results, const GradientPlan::Part& part) {
+  SparseRows joined;
+  const std::size_t end = part.first_root + part.root_count;
+  for (std::size_t k = part.first_root; k < end; k += 2) {
+    const auto* const ids = static_cast<const std::int32_t*>(results.roots[k]);
+    joined.ids.insert(joined.ids.end(), ids, ids + plan.roots[k].type->shape.size());
   }
-  const Type& first = *roots[1].type;
-  result.rows = Tensor::uninitialized(Shape{count, first.shape.extent(-1)}, first.dtype);
-  auto* out = static_cast<std::byte*>(result.rows.mutable_raw());
-  for (std::size_t k = 1; k < values.size(); k += 2) {
-    const std::size_t bytes = roots[k].type->bytes();
-    std::memcpy(out, values[k], bytes);
+  const Type& first = *plan.roots[part.first_root + 1].type;
+  const Shape shape{static_cast<std::int64_t>(joined.ids.size()), first.shape.extent(-1)};
+  if (part.root_count == 2) {
+    joined.rows = root_tensor(plan, results, part.first_root + 1).reshaped(shape);
+    return joined;
+  }
+  joined.rows = Tensor::uninitialized(shape, first.dtype);
+  auto* out = static_cast<std::byte*>(joined.rows.mutable_raw());
+  for (std::size_t k = part.first_root + 1; k < end; k += 2) {
+    const std::size_t bytes = plan.roots[k].type->bytes();
+    std::memcpy(out, results.roots[k], bytes);
     out += bytes;
   }
-  return result;
+  return joined;
 }
 
 /// The gradients at the roots of a plan that has run.
 Gradients collect(const ParameterSet& parameters, const PlanCache::Entry& entry,
-                  std::span<const void* const> values) {
-  Gradients result(parameters);
+                  const Results& results) {
+  Gradients found(parameters);
   for (const GradientPlan::Part& part : entry.gradients.parts) {
-    const auto own = values.subspan(part.first_root, part.root_count);
-    const auto roots = std::span(entry.plan->roots).subspan(part.first_root, part.root_count);
     if (part.sparse) {
-      result.set(part.parameter, {std::nullopt, joined_rows(own, roots)});
+      found.set(part.parameter, {std::nullopt, joined_rows(*entry.plan, results, part)});
     } else {
-      result.set(part.parameter, {copied(own[0], *roots[0].type), {}});
+      found.set(part.parameter, {root_tensor(*entry.plan, results, part.first_root), {}});
     }
   }
-  return result;
+  return found;
 }
 
 }  // namespace
 
-std::vector<Variable> vector_jacobian_product(std::span<const Variable> outputs,
-                                              std::span<const Variable> cotangents,
-                                              std::span<const Variable> wrt, Location at) {
+Variables vector_jacobian_product(std::span<const Variable> outputs,
+                                  std::span<const Variable> cotangents,
+                                  std::span<const Variable> wrt, Location at) {
   return blame(at, "vector_jacobian_product", [&] {
     if (outputs.empty() || outputs.size() != cotangents.size()) {
       throw ValueError(
@@ -175,7 +183,7 @@ std::vector<Variable> vector_jacobian_product(std::span<const Variable> outputs,
   });
 }
 
-std::vector<Variable> gradients(const Operand& loss, std::span<const Variable> wrt) {
+Variables gradients(const Operand& loss, std::span<const Variable> wrt) {
   return blame(loss.where(), "gradients", [&] {
     const Variable& root = checked(loss);
     TapeState& state = root.state();
@@ -198,8 +206,8 @@ std::vector<Variable> gradients(const Operand& loss, std::span<const Variable> w
 Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
   const Variable& root = *blame(loss.where(), "gradients", [&] { return &checked(loss); });
   TapeState& state = root.state();
-  std::vector<std::uint32_t> leaves;
-  std::vector<std::size_t> positions;
+  RecycledVector<std::uint32_t> leaves;
+  RecycledVector<std::size_t> positions;
   constexpr std::uint64_t kGradients = 2;  // evaluate has keys of its own
   std::uint64_t key = hash_with(hash_with(state.structure, kGradients), root.index());
   for (const TapeState::ParameterUse& use : state.parameters) {
@@ -209,10 +217,10 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
     positions.push_back(i);
     key = hash_with(hash_with(key, use.node), i);
   }
-  std::vector<const void*> values;
+  Results results;
   if (const auto entry = state.options.passes.cache ? state.plans.find(key) : nullptr) {
-    run_plan(state, *entry->plan, &values);
-    return collect(parameters, *entry, values);
+    run_plan(state, *entry->plan, &results);
+    return collect(parameters, *entry, results);
   }
   // The derivatives need the tape only while they are planned; their values need it longer if it
   // computes eagerly.
@@ -229,8 +237,8 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
     });
     plan = std::make_shared<const Plan>(make_plan(state, targets.roots, Keep::roots, end));
     PlanCache::Entry entry{key, plan, std::move(targets.plan)};
-    run_plan(state, *plan, &values);
-    Gradients computed = collect(parameters, entry, values);
+    run_plan(state, *plan, &results);
+    Gradients computed = collect(parameters, entry, results);
     const auto lasts = [&](const Plan::Operand& operand) {
       return operand.at.node == TapeState::kNone || operand.at.node < end;
     };

@@ -53,8 +53,8 @@ class Derivation {
 /// dL/dw for each w in `wrt`, recorded on the tape of `loss`.
 /// Throws ShapeError if the loss is not a scalar, DtypeError if it is not floating, StateError if
 /// it does not depend on one of `wrt` (through differentiable ops).
-std::vector<Variable> gradients(const Operand& loss, std::span<const Variable> wrt);
-inline std::vector<Variable> gradients(const Operand& loss, std::initializer_list<Variable> wrt) {
+Variables gradients(const Operand& loss, std::span<const Variable> wrt);
+inline Variables gradients(const Operand& loss, std::initializer_list<Variable> wrt) {
   return gradients(loss, std::span<const Variable>(wrt.begin(), wrt.size()));
 }
 
@@ -62,10 +62,9 @@ inline std::vector<Variable> gradients(const Operand& loss, std::initializer_lis
 /// outputs of any shape. An output that does not depend on w contributes nothing; if none does,
 /// the result is an undefined Variable. Throws ValueError unless there is one cotangent for each
 /// output, ShapeError unless it has the output's type.
-std::vector<Variable> vector_jacobian_product(std::span<const Variable> outputs,
-                                              std::span<const Variable> cotangents,
-                                              std::span<const Variable> wrt,
-                                              Location at = Location::current());
+Variables vector_jacobian_product(std::span<const Variable> outputs,
+                                  std::span<const Variable> cotangents,
+                                  std::span<const Variable> wrt, Location at = Location::current());
 
 /// For a rule that is easiest to write through other ops: `rewritten` equals the node's output and
 /// was recorded on stand-in inputs from tape position `first` on; adds its derivatives.
@@ -73,7 +72,7 @@ void derive_through(Derivation& d, const Variable& rewritten, std::size_t first)
 
 /// Rows of an embedding table that got a gradient: row `ids[k]` gets `rows[k]`, repeats add up.
 struct SparseRows {
-  std::vector<std::int32_t> ids;
+  RecycledVector<std::int32_t> ids;
   Tensor rows;  ///< [ids.size(), width]
 };
 
@@ -115,8 +114,8 @@ class Gradients {
   bool finite() const;
 
  private:
-  std::vector<Parameter> parameters_;
-  std::vector<std::optional<Gradient>> entries_;
+  RecycledVector<Parameter> parameters_;
+  RecycledVector<std::optional<Gradient>> entries_;
 };
 
 /// Repeated ids added up (in order of appearance), ids ascending.

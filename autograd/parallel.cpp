@@ -19,8 +19,9 @@ struct Parallel::Impl {
   oneapi::tbb::task_arena arena;
 
   /// Calls work(i) for i < count on the arena's threads; rethrows the error of the lowest i.
-  void for_each(int count, const std::function<void(int)>& work) {
-    std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
+  template <class Work>
+  void for_each(int count, const Work& work) {
+    RecycledVector<std::exception_ptr> errors(static_cast<std::size_t>(count));
     arena.execute([&] {
       oneapi::tbb::parallel_for(
           0, count, 1,
@@ -39,6 +40,16 @@ struct Parallel::Impl {
     for (const std::exception_ptr& error : errors) {
       if (error) std::rethrow_exception(error);
     }
+  }
+
+  /// Calls work(tape, shard) for every shard.
+  template <class Work>
+  void for_each_shard(std::uint64_t seed, const Work& work) {
+    for_each(options.shards, [&](int shard) {
+      Tape& tape = tapes[static_cast<std::size_t>(shard)];
+      tape.reset(mix(seed, static_cast<std::uint64_t>(shard)));
+      work(tape, shard);
+    });
   }
 };
 
@@ -65,11 +76,7 @@ Parallel& Parallel::operator=(Parallel&&) noexcept = default;
 int Parallel::shards() const { return impl_->options.shards; }
 
 void Parallel::run(const std::function<void(Tape& tape, int shard)>& work, std::uint64_t seed) {
-  impl_->for_each(shards(), [&](int shard) {
-    Tape& tape = impl_->tapes[static_cast<std::size_t>(shard)];
-    tape.reset(mix(seed, static_cast<std::uint64_t>(shard)));
-    work(tape, shard);
-  });
+  impl_->for_each_shard(seed, work);
 }
 
 LossAndGradients Parallel::gradients(const ParameterSet& parameters, const ShardLoss& loss,
@@ -79,17 +86,15 @@ LossAndGradients Parallel::gradients(const ParameterSet& parameters, const Shard
     double loss = 0;
     Gradients gradients;
   };
-  std::vector<Part> parts(static_cast<std::size_t>(shards()));
-  run(
-      [&](Tape& tape, int shard) {
-        const Variable shard_loss = loss(tape, shard);
-        if (!shard_loss.defined()) return;
-        Part& part = parts[static_cast<std::size_t>(shard)];
-        part.gradients = unroll::gradients(shard_loss, parameters);
-        part.loss = shard_loss.item();
-        part.used = true;
-      },
-      seed);
+  RecycledVector<Part> parts(static_cast<std::size_t>(shards()));
+  impl_->for_each_shard(seed, [&](Tape& tape, int shard) {
+    const Variable shard_loss = loss(tape, shard);
+    if (!shard_loss.defined()) return;
+    Part& part = parts[static_cast<std::size_t>(shard)];
+    part.gradients = unroll::gradients(shard_loss, parameters);
+    part.loss = shard_loss.item();
+    part.used = true;
+  });
 
   LossAndGradients total{0, Gradients(parameters)};
   for (const Part& part : parts) total.loss += part.used ? part.loss : 0;

@@ -32,6 +32,7 @@ class Compiler {
 
   Plan compile() {
     plan_.work_bytes = program_.work_bytes;
+    find_results();
     place_kept();
     plan_.types = program_.types;
     for (const std::uint32_t s : program_.order) add(program_.steps[s]);
@@ -42,10 +43,34 @@ class Compiler {
   }
 
  private:
+  /// A root that is computed, fills its memory, and shares it with no value of the tape.
+  void find_results() {
+    result_of_.assign(program_.values.size(), Program::kNone);
+    std::vector<bool> on_tape(program_.values.size(), false);
+    for (std::uint32_t v = 0; v < program_.values.size(); ++v) {
+      if (program_.values[v].node < end_) on_tape[program_.home(v).owner] = true;
+    }
+    for (const std::uint32_t root : program_.roots) {
+      const Program::Value& value = program_.values[root];
+      const auto home = program_.home(root);
+      const Program::Value& owner = program_.values[home.owner];
+      if (owner.step == Program::kNone || owner.shared || on_tape[home.owner] ||
+          result_of_[home.owner] != Program::kNone || value.type->bytes() != owner.type->bytes()) {
+        continue;
+      }
+      result_of_[home.owner] = static_cast<std::uint32_t>(plan_.results.size());
+      plan_.results.push_back(*owner.type);
+    }
+  }
+
   void place_kept() {
     std::size_t bytes = 0;
-    for (Program::Value& value : program_.values) {
-      if (!value.keep || value.owner != Program::kNone || value.step == Program::kNone) continue;
+    for (std::uint32_t v = 0; v < program_.values.size(); ++v) {
+      Program::Value& value = program_.values[v];
+      if (!value.keep || value.owner != Program::kNone || value.step == Program::kNone ||
+          result_of_[v] != Program::kNone) {
+        continue;
+      }
       value.place = static_cast<std::int64_t>(bytes);
       bytes += aligned_size(value.type->bytes());
     }
@@ -61,6 +86,8 @@ class Compiler {
       at.node = owner.node;
     } else if (owner.shared) {
       at.layout = layout_of_.at(home.owner);
+    } else if (result_of_[home.owner] != Program::kNone) {
+      at.result = result_of_[home.owner];
     } else {
       at.kept = owner.keep;
       at.offset += owner.place;
@@ -173,6 +200,7 @@ class Compiler {
   Program& program_;
   std::uint32_t end_;
   std::map<std::uint32_t, std::uint32_t> layout_of_;  ///< by value
+  std::vector<std::uint32_t> result_of_;              ///< by value; kNone: none
   Plan plan_;
 };
 

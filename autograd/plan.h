@@ -19,6 +19,7 @@ struct Address {
   std::uint32_t node = TapeState::kNone;    ///< kNone: in the memory of the run
   bool kept = false;                        ///< in the memory that stays, not the work memory
   std::uint32_t layout = TapeState::kNone;  ///< or: this one of the layouts of parameters
+  std::uint32_t result = TapeState::kNone;  ///< or: this one of the tensors of the results
   std::int64_t offset = 0;
 };
 
@@ -62,6 +63,7 @@ struct Plan {
   std::vector<Assembly> assemblies;
   std::vector<Published> published;
   std::vector<Operand> roots;
+  std::vector<Type> results;  ///< of roots that no tape holds: they are computed into tensors
   std::size_t work_bytes = 0, kept_bytes = 0, layout_count = 0;
   /// False if it holds data of nodes that will be gone: it is for this run only.
   bool reusable = true;
@@ -74,8 +76,14 @@ Plan make_plan(TapeState& state, std::span<const std::uint32_t> roots, Keep keep
 /// Enters into the hash of the structure what a run of the plan leaves on the tape.
 void hash_published(TapeState& state, const Plan& plan);
 
-/// Computes everything; on errors the tape is as it was. The plan's roots are at `results` then,
-/// valid until the tape is reset.
-void run_plan(TapeState& state, const Plan& plan, std::vector<const void*>* results = nullptr);
+/// The roots of a plan that has run.
+struct Results {
+  RecycledVector<Tensor> tensors;     ///< Address::result is a position in it
+  RecycledVector<const void*> roots;  ///< where each one is; valid until the tape is reset
+};
+
+/// Computes everything; on errors the tape is as it was. `results` is needed by plans that have
+/// some.
+void run_plan(TapeState& state, const Plan& plan, Results* results = nullptr);
 
 }  // namespace unroll

@@ -19,6 +19,7 @@ namespace {
 std::size_t bytes_of(const Plan& plan) {
   std::size_t bytes = plan.steps.size() * sizeof(Plan::Step) +
                       (plan.operands.size() + plan.roots.size()) * sizeof(Plan::Operand) +
+                      plan.results.size() * sizeof(Type) +
                       plan.published.size() * sizeof(Plan::Published) +
                       plan.types->size() * sizeof(Type) + plan.attributes.size();
   for (const Plan::Assembly& assembly : plan.assemblies) {

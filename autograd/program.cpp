@@ -117,7 +117,7 @@ class Lowering {
   Program& program_;
   std::vector<std::uint32_t> touched_;
   std::vector<std::uint32_t> operands_;
-  std::vector<const Type*> types_;
+  RecycledVector<const Type*> types_;
 };
 
 }  // namespace
@@ -192,7 +192,7 @@ void Program::count_uses() {
 }
 
 Signature signature_of(const Program& program, const Program::Step& step,
-                       std::vector<const Type*>& scratch) {
+                       RecycledVector<const Type*>& scratch) {
   scratch.clear();
   for (const std::uint32_t input : program.inputs_of(step)) {
     scratch.push_back(program.values[input].type);

@@ -118,7 +118,7 @@ struct Program {
 
 /// What a shape rule may ask of a step; `scratch` holds the pointers.
 Signature signature_of(const Program& program, const Program::Step& step,
-                       std::vector<const Type*>& scratch);
+                       RecycledVector<const Type*>& scratch);
 
 /// Fills an empty program with the pending nodes that `roots` need, in tape order.
 void make_program(TapeState& state, std::span<const std::uint32_t> roots, Keep keep,

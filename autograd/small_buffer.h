@@ -4,11 +4,12 @@
 #include <array>
 #include <cstddef>
 #include <span>
-#include <vector>
+
+#include <unroll/autograd/recycled.h>
 
 namespace unroll {
 
-/// `count` elements, up to N of them without the heap.
+/// `count` elements, up to N of them in place.
 template <class T, std::size_t N>
 class SmallBuffer {
  public:
@@ -20,7 +21,7 @@ class SmallBuffer {
  private:
   std::size_t count_;
   std::array<T, N> few_{};
-  std::vector<T> many_;
+  RecycledVector<T> many_;
 };
 
 }  // namespace unroll

@@ -295,7 +295,8 @@ std::uint64_t next_random_key(const Variable& on_tape_of) {
 
 void evaluate(std::span<const Variable> roots, Location at) {
   if (roots.empty()) return;
-  std::vector<std::uint32_t> nodes;
+  RecycledVector<std::uint32_t> nodes;
+  nodes.reserve(roots.size());
   blame(at, "evaluate", [&] {
     for (const Variable& root : roots) {
       if (&root.state() != &roots.front().state()) {

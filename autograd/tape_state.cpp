@@ -52,7 +52,7 @@ std::uint32_t& TapeState::parameter_slot(const Parameter& wanted) {
 }
 
 Signature signature_of(const TapeState& state, const Node& node,
-                       std::vector<const Type*>& scratch) {
+                       RecycledVector<const Type*>& scratch) {
   scratch.clear();
   for (const std::uint32_t input : state.inputs_of(node)) {
     scratch.push_back(&state.nodes[input].type);

@@ -99,7 +99,8 @@ struct TapeState {
 void expect_supported(const TapeOptions& options, bool cpu_has_bf16);
 
 /// A shape-rule view of a recorded node; `scratch` holds the pointers.
-Signature signature_of(const TapeState& state, const Node& node, std::vector<const Type*>& scratch);
+Signature signature_of(const TapeState& state, const Node& node,
+                       RecycledVector<const Type*>& scratch);
 
 /// Runs `f`; if it throws, what it recorded is forgotten.
 template <class F>

@@ -8,10 +8,9 @@
 #include <cstring>
 #include <iterator>
 #include <limits>
-#include <new>
 
-#include <unroll/autograd/arena.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recycled.h>
 
 namespace unroll {
 
@@ -19,9 +18,9 @@ namespace {
 
 std::shared_ptr<std::byte[]> allocate(std::size_t bytes) {
   // Whole cache lines, so that a vector load at the end of a buffer stays inside it.
-  constexpr std::align_val_t alignment{kAlignment};
-  auto* memory = static_cast<std::byte*>(::operator new(aligned_size(bytes), alignment));
-  return {memory, [](std::byte* p) { ::operator delete (p, std::align_val_t{kAlignment}); }};
+  return {static_cast<std::byte*>(RecycledMemory::take(bytes)),
+          [bytes](std::byte* p) { RecycledMemory::give_back(p, bytes); },
+          RecyclingAllocator<std::byte>()};
 }
 
 template <class To, class From>

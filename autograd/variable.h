@@ -8,6 +8,7 @@
 #include <unroll/autograd/location.h>
 #include <unroll/autograd/op.h>
 #include <unroll/autograd/parameter.h>
+#include <unroll/autograd/recycled.h>
 #include <unroll/autograd/tensor.h>
 
 namespace unroll {
@@ -52,6 +53,9 @@ class Variable {
   std::uint32_t index_ = 0;
   std::uint32_t generation_ = 0;
 };
+
+/// A list of variables that belong together, such as the parts of an array.
+using Variables = RecycledVector<Variable>;
 
 /// An argument of an op: a Variable, a Parameter (put on the tape at its first use there) or a
 /// number (a constant of the other operand's dtype). Converting captures the caller's line; it

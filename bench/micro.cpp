@@ -17,7 +17,7 @@ class Forward final : public Workload {
   }
   void step() override {
     tape_.reset();
-    std::vector<Variable> x;
+    Variables x;
     for (const Tensor& input : inputs_) x.push_back(tape_.input(input));
     evaluate({f_(x)});
   }

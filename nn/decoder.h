@@ -40,7 +40,7 @@ struct DecoderStep {
 };
 
 /// Memory for steps that have none.
-using NoMemory = std::vector<Variable>;
+using NoMemory = Variables;
 
 namespace detail {
 
@@ -65,7 +65,7 @@ class Decoder {
   /// ShapeError if their rows differ, ValueError if there is no Variable.
   Decoder(Step step, const S& initial, const M& memory = {}, TapeOptions tape = {.training = false})
       : step_(std::move(step)), tape_(tape) {
-    std::vector<Variable> all = defined_variables(initial);
+    Variables all = defined_variables(initial);
     for (const Variable& variable : defined_variables(memory)) all.push_back(variable);
     if (all.empty()) throw ValueError("Decoder: got no Variable; expected a state or a memory");
     if (all[0].shape().rank() > 0) sentences_ = all[0].shape()[0];
@@ -108,7 +108,7 @@ class Decoder {
     const auto step =
         detail::decode_step(step_, tape_, tokens, state_.on(tape_), memory_.on(tape_));
     const Variable log_probabilities = log_softmax(step.logits);
-    std::vector<Variable> results = defined_variables(step.state);
+    Variables results = defined_variables(step.state);
     results.push_back(log_probabilities);
     Variable attention;
     if constexpr (requires { step.attention; }) attention = step.attention;

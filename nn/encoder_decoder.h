@@ -63,8 +63,8 @@ template <RecurrentCell Cell = GRUCell, class Attention = AdditiveAttention>
 class EncoderDecoder {
  public:
   struct DecoderState {
-    std::vector<StateOf<Cell>> cells;
-    std::vector<Variable> looked;  ///< the last weights, if the attention wants to know them
+    RecycledVector<StateOf<Cell>> cells;
+    Variables looked;  ///< the last weights, if the attention wants to know them
   };
   struct Encoded {
     AttentionMemory memory;
@@ -278,7 +278,7 @@ Variable EncoderDecoder<Cell, Attention>::loss(Tape& tape, const Tensor& source,
     };
     scores = teacher_forced(tape, step, encoded.state, fed, options.sampling).logits;
   } else {
-    std::vector<Variable> outputs, contexts;
+    Variables outputs, contexts;
     DecoderState state = encoded.state;
     for (std::int64_t t = 0; t < steps; ++t) {
       Attending next = attend(encoded.memory, state, select(embedded, 0, t));

@@ -37,6 +37,7 @@ Sequences::Sequences(const Variable& x, const Lengths& lengths, bool batch_first
   const Shape flat = shape.without(0).with(0, batch_ * steps_);
   if (lengths.all_are(steps_)) {
     rows_ = reshape(batch_first ? transpose(x, 0, 1) : x, flat);
+    begins_.reserve(static_cast<std::size_t>(steps_) + 1);
     for (std::int64_t t = 0; t <= steps_; ++t) begins_.push_back(t * batch_);
   } else {
     record_order(reshape(x, flat), lengths.values());
@@ -44,7 +45,7 @@ Sequences::Sequences(const Variable& x, const Lengths& lengths, bool batch_first
 }
 
 void Sequences::record_order(const Variable& x, const std::vector<std::int32_t>& lengths) {
-  std::vector<std::int32_t> sequence_of(lengths.size()), rank_of(lengths.size());
+  RecycledVector<std::int32_t> sequence_of(lengths.size()), rank_of(lengths.size());
   std::iota(sequence_of.begin(), sequence_of.end(), 0);
   const auto length_of = [&](std::int32_t b) { return lengths[static_cast<std::size_t>(b)]; };
   std::ranges::stable_sort(sequence_of, std::greater<>(), length_of);
@@ -52,8 +53,8 @@ void Sequences::record_order(const Variable& x, const std::vector<std::int32_t>&
     rank_of[static_cast<std::size_t>(sequence_of[k])] = static_cast<std::int32_t>(k);
   }
 
-  std::vector<std::int32_t> place_of;  // of each row in x
-  std::vector<std::int32_t> row_of(static_cast<std::size_t>(batch_ * steps_), -1);
+  RecycledVector<std::int32_t> place_of;  // of each row in x
+  RecycledVector<std::int32_t> row_of(static_cast<std::size_t>(batch_ * steps_), -1);
   begins_.push_back(0);
   for (std::int32_t t = 0, longest = length_of(sequence_of.front()); t < longest; ++t) {
     for (const std::int32_t b : sequence_of) {

@@ -56,7 +56,8 @@ class Sequences {
   Variable rows_;
   std::int64_t batch_, steps_;
   bool batch_first_;
-  std::vector<std::int64_t> begins_;  ///< the first row of each step, and the end of the last one
+  RecycledVector<std::int64_t>
+      begins_;  ///< the first row of each step, and the end of the last one
   // int32, undefined if no sequence is short:
   Variable sequence_of_;  ///< [batch]: k-th longest -> sequence
   Variable rank_of_;      ///< [batch]: the inverse
@@ -97,7 +98,7 @@ class ActiveState {
   /// Of all sequences. Throws as resize.
   S all() const {
     if (aside_.empty()) return state_;
-    std::vector<S> parts{state_rows(state_, count_, 0, count_)};
+    RecycledVector<S> parts{state_rows(state_, count_, 0, count_)};
     for (std::size_t i = aside_.size(); i-- > 0;) parts.push_back(aside_[i].state);
     return joined_rows<S>(parts);
   }
@@ -109,7 +110,7 @@ class ActiveState {
   };
   S state_;
   std::int64_t count_;
-  std::vector<Part> aside_;  ///< the last one's rows follow those of state_, and so on
+  RecycledVector<Part> aside_;  ///< the last one's rows follow those of state_, and so on
 };
 
 }  // namespace unroll::nn

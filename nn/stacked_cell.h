@@ -24,22 +24,22 @@ struct StackedCell {
     if (cells.empty()) throw ValueError("StackedCell: got no cells; expected at least one");
   }
 
-  std::vector<StateOf<Cell>> initial_state(const Variable& like, std::int64_t batch) const {
-    std::vector<StateOf<Cell>> states;
+  RecycledVector<StateOf<Cell>> initial_state(const Variable& like, std::int64_t batch) const {
+    RecycledVector<StateOf<Cell>> states;
     for (const Cell& cell : cells) states.push_back(cell.initial_state(like, batch));
     return states;
   }
 
-  std::vector<StateOf<Cell>> step(const Variable& x,
-                                  const std::vector<StateOf<Cell>>& states) const {
-    std::vector<StateOf<Cell>> next{cells[0].step(x, states.at(0))};
+  RecycledVector<StateOf<Cell>> step(const Variable& x,
+                                     const RecycledVector<StateOf<Cell>>& states) const {
+    RecycledVector<StateOf<Cell>> next{cells[0].step(x, states.at(0))};
     step_above(next, states);
     return next;
   }
 
   /// The rest of a step, for the cells above those that have their states in `next`, one at least.
-  void step_above(std::vector<StateOf<Cell>>& next,
-                  const std::vector<StateOf<Cell>>& states) const {
+  void step_above(RecycledVector<StateOf<Cell>>& next,
+                  const RecycledVector<StateOf<Cell>>& states) const {
     for (std::size_t layer = next.size(); layer < cells.size(); ++layer) {
       const Variable input = dropout(output_of(next.back()), dropout_rate);
       next.push_back(cells[layer].step(input, states.at(layer)));

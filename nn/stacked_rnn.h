@@ -34,7 +34,7 @@ struct StackOptions {
 template <RecurrentCell Cell>
 class StackedRNN {
  public:
-  using States = std::vector<StateOf<Cell>>;
+  using States = RecycledVector<StateOf<Cell>>;
 
   /// One cell per layer; if bidirectional two, forward and backward, and a layer's outputs are
   /// those of both side by side. Throws ValueError for no cells, or half a layer.
@@ -63,7 +63,7 @@ class StackedRNN {
       }
       Unrolled<States> result;
       for (std::size_t layer = 0; layer < layers(); ++layer) {
-        std::vector<Variable> outputs;
+        Variables outputs;
         for (std::size_t direction = 0; direction < directions(); ++direction) {
           const std::size_t i = layer * directions() + direction;
           std::optional<StateOf<Cell>> initial;

@@ -80,8 +80,8 @@ constexpr auto members(S& s) {
 
 template <class T>
 inline constexpr bool is_vector = false;
-template <class T>
-inline constexpr bool is_vector<std::vector<T>> = true;
+template <class T, class Allocator>
+inline constexpr bool is_vector<std::vector<T, Allocator>> = true;
 
 template <class S>
 constexpr bool is_state();
@@ -158,24 +158,24 @@ S map_state(S state, F&& f) {
 
 /// The Variables of the state, as a list.
 template <State S>
-std::vector<Variable> state_variables(const S& state) {
-  std::vector<Variable> variables;
+Variables state_variables(const S& state) {
+  Variables variables;
   for_each_variable(state, [&](const Variable& variable) { variables.push_back(variable); });
   return variables;
 }
 
 /// The same without those in an Auxiliary.
 template <State S>
-std::vector<Variable> memory_variables(const S& state) {
-  std::vector<Variable> variables;
+Variables memory_variables(const S& state) {
+  Variables variables;
   for_each_memory(state, [&](const Variable& variable) { variables.push_back(variable); });
   return variables;
 }
 
 /// Those of a state that are something.
 template <State S>
-std::vector<Variable> defined_variables(const S& state) {
-  std::vector<Variable> variables = state_variables(state);
+Variables defined_variables(const S& state) {
+  Variables variables = state_variables(state);
   std::erase_if(variables, [](const Variable& variable) { return !variable.defined(); });
   return variables;
 }
@@ -183,7 +183,7 @@ std::vector<Variable> defined_variables(const S& state) {
 /// f(a, b) for every Variable of one state and its counterpart in another of the same form.
 template <State S, class F>
 S map_states(S a, const S& b, F&& f) {
-  const std::vector<Variable> others = state_variables(b);
+  const Variables others = state_variables(b);
   std::size_t i = 0;
   return map_state(std::move(a),
                    [&](const Variable& variable) { return f(variable, others[i++]); });
@@ -221,7 +221,7 @@ S state_rows(const S& state, std::int64_t batch, std::int64_t begin, std::int64_
 template <State S>
 S joined_rows(std::span<const S> parts) {
   if (parts.size() == 1) return parts[0];
-  std::vector<std::vector<Variable>> variables;
+  RecycledVector<Variables> variables;
   for (const S& part : parts) {
     variables.push_back(state_variables(part));
     if (variables.back().size() != variables.front().size()) {
@@ -231,7 +231,7 @@ S joined_rows(std::span<const S> parts) {
     }
   }
   return map_state(parts[0], [&, i = std::size_t{0}](const Variable&) mutable {
-    std::vector<Variable> rows;
+    Variables rows;
     for (const auto& of_part : variables) rows.push_back(of_part[i]);
     ++i;
     return concat(rows, 0);
@@ -288,8 +288,8 @@ class Carried {
   }
   /// A state of this form with these values. Throws ValueError unless there is one for every
   /// Variable.
-  Carried(const S& form, std::vector<std::optional<Tensor>> values)
-      : form_(without_variables(form)), values_(std::move(values)) {
+  Carried(const S& form, std::span<const std::optional<Tensor>> values)
+      : form_(without_variables(form)), values_(values.begin(), values.end()) {
     const std::size_t count = state_variables(form_).size();
     if (values_.size() != count) {
       throw ValueError("Carried: got " + std::to_string(values_.size()) + " values; expected " +
@@ -312,7 +312,7 @@ class Carried {
     return result;
   }
   /// Of every Variable, in order of declaration.
-  const std::vector<std::optional<Tensor>>& values() const { return values_; }
+  std::span<const std::optional<Tensor>> values() const { return values_; }
 
  private:
   static S without_variables(const S& state) {
@@ -320,7 +320,7 @@ class Carried {
   }
 
   S form_;
-  std::vector<std::optional<Tensor>> values_;
+  RecycledVector<std::optional<Tensor>> values_;
 };
 
 }  // namespace unroll::nn

@@ -53,7 +53,7 @@ TeacherForced<S> teacher_forced(Tape& tape, Step&& step, const S& initial, const
   }
   const bool own = is_sampling(tokens, sampling);
   TeacherForced<S> result{{}, {}, initial};
-  std::vector<Variable> logits, attention;
+  Variables logits, attention;
   for (std::int64_t t = 0; t < tokens.shape()[0]; ++t) {
     Variable ids = select(tokens, 0, t);
     if (own && t > 0) ids = next_tokens(ids, logits.back(), sampling);

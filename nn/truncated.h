@@ -200,7 +200,7 @@ class TruncatedBPTT {
         of_form[variable] = value;
       }
       if (shards.size() <= index) shards.resize(index + 1);
-      shards[index] = {Carried<S>(form, std::move(of_form)), values.anew};
+      shards[index] = {Carried<S>(form, of_form), values.anew};
     }
     shards_ = std::move(shards);
   }

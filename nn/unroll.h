@@ -39,7 +39,7 @@ struct Unrolled {
 
 template <State S>
 struct UnrolledSteps {
-  std::vector<Variable> outputs;  ///< T times [B, ...]
+  Variables outputs;  ///< T times [B, ...]
   S last;
 };
 
@@ -52,7 +52,7 @@ UnrolledSteps<StateOf<Cell>> walk(const Cell& cell, const Sequences& x, bool rev
                                   const std::optional<StateOf<Cell>>& initial_state) {
   using S = StateOf<Cell>;
   const std::int64_t count = x.step_count();
-  std::vector<Variable> outputs(static_cast<std::size_t>(count));
+  Variables outputs(static_cast<std::size_t>(count));
   ActiveState<S> state(
       map_state(initial_state ? *initial_state : cell.initial_state(x.rows(), x.batch()),
                 [&](const Variable& v) { return x.longest_first(v); }),

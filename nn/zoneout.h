@@ -49,7 +49,7 @@ struct Zoneout {
 
  private:
   StateOf<Cell> mixed(const StateOf<Cell>& before, StateOf<Cell> after) const {
-    const std::vector<Variable> old = memory_variables(before);
+    const Variables old = memory_variables(before);
     std::size_t i = 0;
     for_each_memory(after, [&](Variable& v) {
       v = mixed(old[i], v, rates[i]);

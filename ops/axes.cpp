@@ -10,7 +10,7 @@ namespace unroll {
 std::uint32_t Axes::mask(const Shape& shape) const {
   if (all_) return (std::uint32_t{1} << shape.rank()) - 1;
   std::uint32_t mask = 0;
-  for (const int axis : list_) {
+  for (const int axis : std::span(list_).first(count_)) {
     const std::uint32_t bit = std::uint32_t{1} << shape.normalized_axis(axis);
     if (mask & bit) throw ValueError(fmt::format("axis {} is named twice", axis));
     mask |= bit;
@@ -27,13 +27,12 @@ int axis_of(const Operand& x, int axis, std::string_view op) {
 }
 
 Shape reduced_shape(const Shape& shape, std::uint32_t mask, bool keepdim) {
-  std::vector<std::int64_t> extents;
-  for (int axis = 0; axis < shape.rank(); ++axis) {
-    const bool reduced = (mask >> axis & 1) != 0;
-    if (!reduced) extents.push_back(shape[axis]);
-    if (reduced && keepdim) extents.push_back(1);
+  Shape result = shape;
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    if ((mask >> axis & 1) == 0) continue;
+    result = keepdim ? result.with(axis, 1) : result.without(axis);
   }
-  return Shape(extents);
+  return result;
 }
 
 }  // namespace unroll

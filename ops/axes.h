@@ -1,11 +1,13 @@
 // Axes: which axes of a shape an op works on, as callers write them.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string_view>
-#include <vector>
 
 #include <unroll/autograd/variable.h>
 
@@ -17,15 +19,21 @@ class Axes {
   Axes() = default;  ///< all axes
   /// Whole numbers only: in max(x, 0.5) the number is an operand.
   template <std::integral I>
-  Axes(I axis) : list_{static_cast<int>(axis)}, all_(false) {}  // NOLINT(google-explicit-*)
-  Axes(std::initializer_list<int> axes) : list_(axes), all_(false) {}
+  Axes(I axis)
+      : list_{static_cast<int>(axis)}, count_(1), all_(false) {}  // NOLINT(google-explicit-*)
+  Axes(std::initializer_list<int> axes) : count_(std::min(axes.size(), kMost)), all_(false) {
+    std::copy_n(axes.begin(), count_, list_.begin());
+  }
 
   /// Bit k is set if axis k is meant. Throws ShapeError for an axis that `shape` does not have,
   /// ValueError for one that is named twice.
   std::uint32_t mask(const Shape& shape) const;
 
  private:
-  std::vector<int> list_;
+  /// So many cannot all be different axes of a shape, and the first ones tell why.
+  static constexpr std::size_t kMost = Shape::kMaxRank + 1;
+  std::array<int, kMost> list_{};
+  std::size_t count_ = 0;
   bool all_ = true;
 };
 

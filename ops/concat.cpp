@@ -128,7 +128,8 @@ Variable join_parts(const Op& op, std::span<const Variable> parts, const Locatio
     if (parts.empty()) throw ValueError("got no parts; expected at least one");
     return resolve(parts.front().shape());
   });
-  std::vector<Operand> operands;
+  RecycledVector<Operand> operands;
+  operands.reserve(parts.size());
   for (const Variable& part : parts) operands.emplace_back(part, at);
   return record(op, operands, axis);
 }

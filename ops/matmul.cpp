@@ -182,10 +182,9 @@ Variable matmul(const Operand& a, const Operand& b) {
   const Factor left(a), right(b);
   const Transposed transposed{left.transposed, right.transposed};
   const auto product = [&](const Operand& x) {
-    std::vector<Operand> operands{x, right.operand};
-    if (left.transposed) operands.push_back(a);
-    if (right.transposed) operands.push_back(b);
-    return record(kMatMul, operands, transposed);
+    const std::array<Operand, 4> operands{x, right.operand, left.transposed ? a : b, b};
+    const std::size_t count = 2 + std::size_t{left.transposed} + std::size_t{right.transposed};
+    return record(kMatMul, std::span(operands).first(count), transposed);
   };
   // One matrix for all items of the batch: one tall product.
   if (shape_b.rank() == 2 && shape_a.rank() > 2 && !left.transposed) {

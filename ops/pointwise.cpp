@@ -101,7 +101,7 @@ void Pointwise::add_contribution(const Formula& formula) {
 void Pointwise::derive(Derivation& d) const {
   const Scalars parameters = formula_.parameters == 0 ? Scalars{} : d.attributes<Scalars>();
   if (contributions_.empty()) {  // a derivative formula: differentiate the primitives it is made of
-    std::vector<Variable> inputs;
+    Variables inputs;
     for (std::size_t i = 0; i < d.input_count(); ++i) inputs.push_back(d.input(i));
     const std::size_t first = inputs.front().state().nodes.size();
     derive_through(d, replay(formula_, inputs, parameters), first);
@@ -110,7 +110,7 @@ void Pointwise::derive(Derivation& d) const {
   for (std::size_t i = 0; i < contributions_.size(); ++i) {
     const Contribution& contribution = contributions_[i];
     if (!d.wanted(i) || contribution.op == nullptr) continue;
-    std::vector<Variable> sources;
+    Variables sources;
     for (const int source : contribution.sources) {
       sources.push_back(source < formula_.inputs    ? d.input(static_cast<std::size_t>(source))
                         : source == formula_.inputs ? d.output()

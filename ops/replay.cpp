@@ -47,7 +47,7 @@ Variable replay(const Formula& formula, std::span<const Variable> inputs,
     if (is_floating(input.dtype())) dtype = input.dtype();
   }
   const auto constant = [&](double number) { return constant_like(inputs.front(), number, dtype); };
-  std::vector<Variable> values(inputs.begin(), inputs.end());
+  Variables values(inputs.begin(), inputs.end());
   for (int k = 0; k < formula.parameters; ++k) {
     values.push_back(constant(parameters[static_cast<std::size_t>(k)]));
   }

@@ -43,7 +43,7 @@ Variable reshape(const Operand& x, const Shape& shape) {
 
 Variable reshape(const Operand& x, std::initializer_list<std::int64_t> extents) {
   const Shape shape = blame(x.where(), "reshape", [&] {
-    std::vector<std::int64_t> found(extents);
+    RecycledVector<std::int64_t> found(extents);
     const auto unknown = std::ranges::find(found, -1);
     if (unknown != found.end()) {
       *unknown = 1;

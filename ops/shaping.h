@@ -33,7 +33,7 @@ Variable stack(std::span<const Variable> parts, int axis = 0, Location at = Loca
 Variable stack(std::initializer_list<Variable> parts, int axis = 0,
                Location at = Location::current());
 /// `count` equal parts along `axis`; throws ShapeError unless the extent is a multiple of it.
-std::vector<Variable> split(const Operand& x, int count, int axis);
+Variables split(const Operand& x, int count, int axis);
 /// Broadcast to `shape` by NumPy's rule.
 Variable expand(const Operand& x, const Shape& shape);
 /// `before` and `after` more elements of `value` along `axis`. Throws ValueError for negative

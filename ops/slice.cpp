@@ -172,7 +172,7 @@ Variable select(const Operand& x, int axis, std::int64_t index) {
   return record(kSelect, {x}, range);
 }
 
-std::vector<Variable> split(const Operand& x, int count, int axis) {
+Variables split(const Operand& x, int count, int axis) {
   const std::int64_t part = blame(x.where(), "split", [&] {
     if (count < 1) throw ValueError(fmt::format("got {} parts; expected 1 or more", count));
     const std::int64_t extent = x.shape().extent(axis);
@@ -182,7 +182,8 @@ std::vector<Variable> split(const Operand& x, int count, int axis) {
     }
     return extent / count;
   });
-  std::vector<Variable> parts;
+  Variables parts;
+  parts.reserve(static_cast<std::size_t>(count));
   for (int k = 0; k < count; ++k) parts.push_back(slice(x, axis, k * part, (k + 1) * part));
   return parts;
 }

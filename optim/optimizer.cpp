@@ -26,11 +26,11 @@ constexpr std::size_t kPiece = 16384;
 
 /// f(item, begin, end) for pieces that cover [0, sizes[item]) of every item, in parallel.
 template <class F>
-void in_pieces(const std::vector<std::size_t>& sizes, F f) {
+void in_pieces(const RecycledVector<std::size_t>& sizes, F f) {
   struct Piece {
     std::size_t item, begin, end;
   };
-  std::vector<Piece> pieces;
+  RecycledVector<Piece> pieces;
   std::size_t total = 0;
   for (std::size_t item = 0; item < sizes.size(); ++item) {
     total += sizes[item];
@@ -125,7 +125,7 @@ void Optimizer::set_lr(double lr) {
 }
 
 void Optimizer::step(const Gradients& gradients) {
-  const std::vector<Task> tasks = tasks_of(gradients);
+  const Tasks tasks = tasks_of(gradients);
   if (check_finite_) expect_finite(tasks);
   // All that can still fail (memory for buffers that are shared) comes before the first update.
   const auto floats = whole_blocks<float>(tasks);
@@ -136,8 +136,8 @@ void Optimizer::step(const Gradients& gradients) {
   ++steps_;
 }
 
-std::vector<Optimizer::Task> Optimizer::tasks_of(const Gradients& gradients) const {
-  std::vector<Task> tasks;
+Optimizer::Tasks Optimizer::tasks_of(const Gradients& gradients) const {
+  Tasks tasks;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Parameter& parameter = parameters_[i];
     const std::size_t place = parameter.index();
@@ -196,8 +196,8 @@ Gradient Optimizer::fitted(const Gradient& gradient, std::size_t index) const {
   return {std::nullopt, ascending ? sparse : coalesced(sparse)};
 }
 
-void Optimizer::expect_finite(const std::vector<Task>& tasks) const {
-  std::vector<std::size_t> sizes;
+void Optimizer::expect_finite(const Tasks& tasks) const {
+  RecycledVector<std::size_t> sizes;
   for (const Task& task : tasks) {
     sizes.push_back(static_cast<std::size_t>(values_of(task.gradient).size()));
   }
@@ -219,8 +219,8 @@ void Optimizer::expect_finite(const std::vector<Task>& tasks) const {
 }
 
 template <class T>
-std::vector<Block<T>> Optimizer::whole_blocks(const std::vector<Task>& tasks) {
-  std::vector<Block<T>> blocks;
+Optimizer::Blocks<T> Optimizer::whole_blocks(const Tasks& tasks) {
+  Blocks<T> blocks;
   for (const Task& task : tasks) {
     const Parameter& parameter = parameters_[task.index];
     if (parameter.dtype() != dtype_of<T>()) continue;
@@ -245,8 +245,8 @@ std::vector<Block<T>> Optimizer::whole_blocks(const std::vector<Task>& tasks) {
 }
 
 template <class T>
-void Optimizer::update_all(const std::vector<Block<T>>& blocks) const {
-  std::vector<std::size_t> sizes;
+void Optimizer::update_all(const Blocks<T>& blocks) const {
+  RecycledVector<std::size_t> sizes;
   for (const Block<T>& block : blocks) sizes.push_back(block.end);
   in_pieces(sizes, [&](std::size_t item, std::size_t begin, std::size_t end) {
     Block<T> piece = blocks[item];

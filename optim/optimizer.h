@@ -67,13 +67,17 @@ class Optimizer {
   virtual void update(const Block<float>& block) const = 0;
   virtual void update(const Block<double>& block) const = 0;
 
-  std::vector<Task> tasks_of(const Gradients& gradients) const;
+  using Tasks = RecycledVector<Task>;
+  template <class T>
+  using Blocks = RecycledVector<Block<T>>;
+
+  Tasks tasks_of(const Gradients& gradients) const;
   Gradient fitted(const Gradient& gradient, std::size_t index) const;
-  void expect_finite(const std::vector<Task>& tasks) const;
+  void expect_finite(const Tasks& tasks) const;
   template <class T>
-  std::vector<Block<T>> whole_blocks(const std::vector<Task>& tasks);
+  Blocks<T> whole_blocks(const Tasks& tasks);
   template <class T>
-  void update_all(const std::vector<Block<T>>& blocks) const;
+  void update_all(const Blocks<T>& blocks) const;
 
   std::string name_;
   std::vector<Parameter> parameters_;

@@ -298,7 +298,7 @@ class Batching {
   bool changed_ = false;
   Values instead_;  ///< per step: the new step that runs in its place in the order
   std::map<Values, std::uint32_t> joins_;
-  std::vector<const Type*> types_;
+  RecycledVector<const Type*> types_;
 };
 
 }  // namespace

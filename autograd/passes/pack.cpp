@@ -24,7 +24,7 @@ struct Use {
 
 void pack(Program& program, bool bf16) {
   std::map<std::pair<std::uint32_t, bool>, Use> uses;
-  std::vector<const Type*> types;
+  RecycledVector<const Type*> types;
   const auto packing_of = [&](const Program::Step& step) {
     if (step.kind != Program::Kind::op || step.input_count < 2) return Packing{};
     return step.op->packing(signature_of(program, step, types), bf16);

@@ -1,20 +1,20 @@
 // Pass: liveness, and places in one block of work memory. Linear in the number of steps.
 #include <algorithm>
 #include <array>
-#include <bit>
 
 #include <unroll/autograd/arena.h>
 #include <unroll/autograd/program.h>
+#include <unroll/autograd/size_class.h>
 
 namespace unroll::passes {
 
 namespace {
 
-/// Free places by size class: four classes per power of two, so at most a quarter is wasted.
+/// Free places by size class.
 class Places {
  public:
   std::int64_t take(std::size_t bytes) {
-    const std::size_t index = class_of(bytes);
+    const std::size_t index = size_class(bytes);
     auto& free = free_[index];
     if (!free.empty()) {
       const std::int64_t place = free.back();
@@ -22,10 +22,12 @@ class Places {
       return place;
     }
     const auto place = static_cast<std::int64_t>(end_);
-    end_ += size_of_class(index) + (bytes < kPage ? 0 : kSkew);
+    end_ += bytes_of_class(index) + (bytes < kPage ? 0 : kSkew);
     return place;
   }
-  void give_back(std::int64_t place, std::size_t bytes) { free_[class_of(bytes)].push_back(place); }
+  void give_back(std::int64_t place, std::size_t bytes) {
+    free_[size_class(bytes)].push_back(place);
+  }
   std::size_t end() const { return end_; }
 
  private:
@@ -33,21 +35,7 @@ class Places {
   /// cache; a few lines between them keep a dozen operands of one step apart.
   static constexpr std::size_t kPage = 4096, kSkew = 5 * kAlignment;
 
-  static std::size_t lines(std::size_t bytes) { return aligned_size(bytes) / kAlignment; }
-  /// Classes 0..3 hold 1..4 cache lines; above, a class is a power of two and its two top bits.
-  static std::size_t class_of(std::size_t bytes) {
-    const std::size_t n = lines(bytes);
-    if (n <= 4) return n - 1;
-    const auto shift = static_cast<std::size_t>(std::bit_width(n - 1)) - 3;
-    return 4 * shift + ((n - 1) >> shift);
-  }
-  static std::size_t size_of_class(std::size_t index) {
-    if (index < 4) return (index + 1) * kAlignment;
-    const std::size_t shift = (index - 4) / 4;
-    return ((4 + (index - 4) % 4 + 1) << shift) * kAlignment;
-  }
-
-  std::array<std::vector<std::int64_t>, 256> free_;
+  std::array<std::vector<std::int64_t>, kSizeClasses> free_;
   std::size_t end_ = 0;
 };
 

@@ -131,7 +131,7 @@ class Viewing {
   /// Per value: readers that are pointwise steps of its shape; readers that take a slice.
   std::vector<std::uint32_t> pointwise_uses_, slice_uses_;
   std::vector<std::uint32_t> source_;  ///< per value: what it was broadcast from
-  std::vector<const Type*> types_;
+  RecycledVector<const Type*> types_;
 };
 
 }  // namespace

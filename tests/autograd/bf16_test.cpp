@@ -27,7 +27,7 @@ using Function = std::function<Variable(std::span<const Variable>)>;
 
 Tensor value_of(const TapeOptions& options, const Function& f, const std::vector<Tensor>& inputs) {
   Tape tape(options);
-  std::vector<Variable> x;
+  Variables x;
   for (const Tensor& input : inputs) x.push_back(tape.input(input));
   const Variable y = f(x);
   evaluate({y});

@@ -185,7 +185,7 @@ TEST_CASE("a failed gradient leaves the tape as it was", "[errors]") {
   check_unchanged(tape, [&] { gradients(y, {x, unrelated}); });
   check_unchanged(tape, [&] { gradients(blocked, {x}); });
   check_unchanged(tape, [&] { gradients(blocked, parameters); });
-  const std::vector<Variable> outputs{y, x}, cotangents{x, tape.input(Tensor(Shape{3}))};
+  const Variables outputs{y, x}, cotangents{x, tape.input(Tensor(Shape{3}))};
   check_unchanged(tape, [&] { vector_jacobian_product(outputs, cotangents, {&x, 1}); });
   const auto product = [&] { vector_jacobian_product(outputs, cotangents, {&x, 1}); };
   check_error<ShapeError>(__LINE__ - 1, {"cotangent 1"}, product);

@@ -108,7 +108,7 @@ TEST_CASE("gradients by intermediate variables, by outputs, by the loss itself",
   CHECK(g[3].item() == 12);
 
   // x is an input and an output at once.
-  const std::vector<Variable> outputs{x, y}, cotangents{scalar(tape, 10), scalar(tape, 100)};
+  const Variables outputs{x, y}, cotangents{scalar(tape, 10), scalar(tape, 100)};
   const auto v = vector_jacobian_product(outputs, cotangents, {&x, 1});
   CHECK(v[0].item() == 10 + 100 * 4);
 }
@@ -118,7 +118,7 @@ TEST_CASE("vector-Jacobian products with any cotangent", "[gradients]") {
   const Variable x = tape.input(Tensor(Shape{3}, {1.0, 2.0, 3.0}));
   const Variable y = x * x, c = tape.input(Tensor(Shape{3}, {1.0, 10.0, 100.0}));
   const Variable apart = scalar(tape, 1);
-  const std::vector<Variable> wrt{x, apart};
+  const Variables wrt{x, apart};
   const auto v = vector_jacobian_product({&y, 1}, {&c, 1}, wrt);
   CHECK(v[0].value().identical(Tensor(Shape{3}, {2.0, 40.0, 600.0})));
   CHECK_FALSE(v[1].defined());
@@ -205,7 +205,7 @@ TEST_CASE("embedding tables get row-sparse gradients", "[gradients]") {
   CHECK_FALSE(found->dense.has_value());
   CHECK(found->sparse.ids.size() == 5);
   const SparseRows joined = coalesced(found->sparse);
-  CHECK(joined.ids == std::vector<std::int32_t>{3, 7, 999});
+  CHECK(joined.ids == RecycledVector<std::int32_t>{3, 7, 999});
   const Tensor dense = g[table];
   for (std::int64_t i = 0; i < 3; ++i) {
     CHECK(dense.at(3 * 3 + i) == Approx(2 * table.value().at(3 * 3 + i) + 1));
@@ -229,7 +229,7 @@ TEST_CASE("embedding tables get row-sparse gradients", "[gradients]") {
 TEST_CASE("sparse and dense gradients add up in every combination", "[gradients]") {
   ParameterSet parameters(0, Dtype::float64);
   parameters.create("table", Tensor(Shape{4, 2}));
-  const auto sparse = [&](std::vector<std::int32_t> ids, double value) {
+  const auto sparse = [&](RecycledVector<std::int32_t> ids, double value) {
     Gradients g(parameters);
     const auto n = static_cast<std::int64_t>(ids.size());
     g.set(0, {std::nullopt, {std::move(ids), Tensor::full({n, 2}, value, Dtype::float64)}});

@@ -143,7 +143,7 @@ class MixedProgram {
   /// Products of single rows with one matrix.
   Variable row_by_row(const Variable& x) {
     if (rows() == 0) return x;
-    std::vector<Variable> results;
+    Variables results;
     for (std::int64_t i = 0; i < rows(); ++i) {
       results.push_back(tanh(matmul(slice(x, 0, i, i + 1), square_)));
     }
@@ -169,7 +169,7 @@ class MixedProgram {
   Random random_;
   Parameter square_, gates_;
   Shape shape_;
-  std::vector<Variable> pool_;
+  Variables pool_;
   Variable ids_;
   double number_ = 0;
 };

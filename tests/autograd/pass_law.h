@@ -23,7 +23,7 @@ namespace unroll::testing {
 /// What a model records: its loss, and values that are compared beside it.
 struct Recorded {
   Variable loss;
-  std::vector<Variable> values = {};
+  Variables values = {};
 };
 
 /// Records a model. Everything but the numbers in it is the same for every `data`.
@@ -93,7 +93,7 @@ inline Found found_on(Tape& tape, const Recording& model, const ParameterSet& pa
   tape.reset(data);
   {
     const Recorded recorded = model(tape, parameters, data);
-    std::vector<Variable> roots{recorded.loss};
+    Variables roots{recorded.loss};
     roots.insert(roots.end(), recorded.values.begin(), recorded.values.end());
     evaluate(roots);
     for (const Variable& root : roots) found.push_back(root.value());

@@ -21,10 +21,10 @@ Recording mixed(std::uint64_t seed, int ops) {
 Recording derivative_of(const Recording& model) {
   return [=](Tape& tape, const ParameterSet& parameters, std::uint64_t data) {
     const Variable loss = model(tape, parameters, data).loss;
-    std::vector<Variable> wrt;
+    Variables wrt;
     for (const Parameter& p : parameters) wrt.push_back(tape.use(p));
-    const std::vector<Variable> outputs{loss};
-    const std::vector<Variable> cotangents{tape.constant(0.5, loss.dtype(), loss.shape())};
+    const Variables outputs{loss};
+    const Variables cotangents{tape.constant(0.5, loss.dtype(), loss.shape())};
     Recorded result{loss};
     for (const Variable& g : vector_jacobian_product(outputs, cotangents, wrt)) {
       if (!g.defined()) continue;
@@ -42,8 +42,7 @@ Recording lstm(int steps, std::int64_t batch) {
 }
 
 /// The law, over all combinations, for functions of two parameters [4, 6].
-void check_functions(
-    const std::function<std::vector<Variable>(const Variable& x, const Variable& y)>& f) {
+void check_functions(const std::function<Variables(const Variable& x, const Variable& y)>& f) {
   ParameterSet parameters(7);
   for (const char* name : {"x", "y"}) parameters.scope().parameter(name, {4, 6}, small);
   const Recording model = [&](Tape& tape, const ParameterSet& set, std::uint64_t data) {
@@ -67,7 +66,7 @@ TEST_CASE("passes agree where parts of arrays have other readers", "[passes]") {
     INFO(what);
     check_functions([&](V x, V y) {
       const Variable a = tanh(x) * y, b = sigmoid(y) * x, both = concat({a, b}, 1);
-      return std::vector<Variable>{read(a, b, both), sum(both, 1)};
+      return Variables{read(a, b, both), sum(both, 1)};
     });
   };
   check("itself", [](V a, V, V) { return sin(a * 2.0); });
@@ -90,23 +89,21 @@ TEST_CASE("passes agree on slices of what broadcast operands gave", "[passes]") 
     const Variable column = sum(x, 1, true), row = select(y, 0, 1);
     const Variable a = expand(column, {4, 6}) * y, b = tanh(x) + expand(row, {4, 6});
     const Variable c = expand(sum(x), {4, 6}) * expand(row, {4, 6});
-    return std::vector<Variable>{tanh(slice(a, 1, 1, 4)) * slice(b, 1, 2, 5),
-                                 tanh(slice(b, 1, 0, 2)) * column, sin(slice(c, 1, 2, 5)),
-                                 slice(a, 0, 1, 3) * 2.0, tanh(select(b, 1, 3))};
+    return Variables{tanh(slice(a, 1, 1, 4)) * slice(b, 1, 2, 5), tanh(slice(b, 1, 0, 2)) * column,
+                     sin(slice(c, 1, 2, 5)), slice(a, 0, 1, 3) * 2.0, tanh(select(b, 1, 3))};
   });
 }
 
 TEST_CASE("passes agree where arrays hold one value several times", "[passes]") {
   check_functions([](const Variable& x, const Variable& y) {
     const Variable a = tanh(x) * y, row = tanh(select(x, 0, 0)), line = reshape(row, {1, 6});
-    return std::vector<Variable>{concat({a, a}, 0) * 2.0, concat({a, y, a}, 1) * 2.0,
-                                 stack({a, a, y}, 0) * 2.0, concat({line, line}, 1) * 2.0,
-                                 stack({row, row}, 1) * 2.0};
+    return Variables{concat({a, a}, 0) * 2.0, concat({a, y, a}, 1) * 2.0, stack({a, a, y}, 0) * 2.0,
+                     concat({line, line}, 1) * 2.0, stack({row, row}, 1) * 2.0};
   });
   check_functions([](const Variable& x, const Variable& y) {
     // Products of one value twice, beside others.
     const Variable a = tanh(x), w = transpose(y);
-    return std::vector<Variable>{matmul(a, w) + matmul(a, w) * 2.0 + matmul(sin(x), w)};
+    return Variables{matmul(a, w) + matmul(a, w) * 2.0 + matmul(sin(x), w)};
   });
 }
 
@@ -134,8 +131,8 @@ TEST_CASE("passes agree on masks in pieces", "[passes]") {
   check_functions([](const Variable& x, const Variable& y) {
     const Variable a = x < y, b = sigmoid(y) < x + 0.4, both = concat({a, b}, 1);
     const Variable left = where(slice(a, 1, 0, 3), slice(x, 1, 0, 3), 0.0);
-    return std::vector<Variable>{where(slice(both, 1, 3, 9), x, y) * 2.0, left,
-                                 where(reshape(b, {6, 4}), reshape(y, {6, 4}), 0.5)};
+    return Variables{where(slice(both, 1, 3, 9), x, y) * 2.0, left,
+                     where(reshape(b, {6, 4}), reshape(y, {6, 4}), 0.5)};
   });
 }
 

@@ -23,7 +23,7 @@ using Task = std::function<Found(Tape& tape)>;
 template <class F>
 Task values_of(const F& record) {
   return [record](Tape& tape) {
-    const std::vector<Variable> roots = record(tape);
+    const Variables roots = record(tape);
     evaluate(roots);
     Found found;
     for (const Variable& root : roots) found.push_back(root.value());
@@ -90,7 +90,7 @@ TEST_CASE("a plan is not taken for other attributes, types, operands or leaves",
     return values_of([=](Tape& tape) {
       const Variable x = tape.input(ramp(shape).to(dtype)),
                      y = tape.input(ramp(shape, 2).to(dtype));
-      return std::vector<Variable>{f(x, y) * 2.0};
+      return Variables{f(x, y) * 2.0};
     });
   };
   using V = const Variable&;
@@ -116,7 +116,7 @@ TEST_CASE("a plan is not taken for other attributes, types, operands or leaves",
       const Variable x = kind == 0   ? tape.input(ramp({3, 2}))
                          : kind == 1 ? tape.use(p)
                                      : tape.constant(0.5, Dtype::float64, {3, 2});
-      return std::vector<Variable>{tanh(x) * x};
+      return Variables{tanh(x) * x};
     });
   };
   check_in_turn({leaf(0), leaf(1), leaf(2)});
@@ -216,20 +216,20 @@ TEST_CASE("roots of all kinds", "[plans]") {
   const auto record = [&](Tape& tape) {
     const Variable x = tape.input(ramp({2, 3})), w = tape.use(p), y = tanh(x) * w;
     const Variable both = concat({y, x}, 1), above = concat({y, y, x}, 0);
-    return std::vector<Variable>{y,
-                                 reshape(y, {6}),
-                                 select(reshape(y, {3, 2}), 0, 1),
-                                 x,
-                                 w,
-                                 y,
-                                 both,
-                                 slice(both, 1, 1, 4),
-                                 above,
-                                 slice(above, 0, 1, 3),
-                                 tape.constant(3, Dtype::float64, {2}),
-                                 slice(x, 0, 1, 2),
-                                 sum(slice(both, 1, 2, 5) * 2.0),
-                                 detach(y)};
+    return Variables{y,
+                     reshape(y, {6}),
+                     select(reshape(y, {3, 2}), 0, 1),
+                     x,
+                     w,
+                     y,
+                     both,
+                     slice(both, 1, 1, 4),
+                     above,
+                     slice(above, 0, 1, 3),
+                     tape.constant(3, Dtype::float64, {2}),
+                     slice(x, 0, 1, 2),
+                     sum(slice(both, 1, 2, 5) * 2.0),
+                     detach(y)};
   };
   check_in_turn({values_of(record)});
   const Found all = on_fresh_tape(values_of(record));

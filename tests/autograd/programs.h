@@ -39,7 +39,7 @@ inline ParameterSet program_parameters(Dtype dtype) {
 /// products, sums. All values stay within a few units, so that rounding does.
 inline Variable random_program(Tape& tape, const ParameterSet& parameters, std::uint64_t seed) {
   Random random(seed);
-  std::vector<Variable> pool;
+  Variables pool;
   for (const Parameter& parameter : parameters) pool.push_back(tape.use(parameter));
   const Dtype dtype = parameters.dtype();
   const Variable ramp = tape.input(Tensor(Shape{4}, {0.0, 1.0, 2.0, 3.0}).to(dtype));

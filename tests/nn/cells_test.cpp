@@ -13,7 +13,7 @@ using unroll::testing::MinimalGatedCell;
 namespace {
 
 /// A random contraction of everything in `values`.
-Variable contracted(const std::vector<Variable>& values, std::uint64_t seed) {
+Variable contracted(const Variables& values, std::uint64_t seed) {
   Variable total;
   for (const Variable& value : values) {
     const Tensor weights = random_uniform(value.shape(), ++seed);
@@ -40,7 +40,7 @@ void check_cell(const Cell& cell, nn::ParameterSet& parameters, bool reverse) {
     nn::for_each_variable(state, [&, i = 0U](Variable& v) mutable { v = tape.use(start[i++]); });
     const auto walked = nn::unroll(
         cell, inputs, {.lengths = {4, 0, 2}, .reverse = reverse, .initial_state = state});
-    std::vector<Variable> results = nn::state_variables(walked.last);
+    Variables results = nn::state_variables(walked.last);
     results.push_back(walked.outputs);
     return contracted(results, 17);
   });

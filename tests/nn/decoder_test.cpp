@@ -189,11 +189,11 @@ TEST_CASE("Decoder: a Transformer writes step by step", "[nn]") {
 
 TEST_CASE("Decoder says what is wrong", "[nn]") {
   Tape tape;
-  const auto step = [](Tape&, const Variable&, const std::vector<Variable>& state) {
-    return nn::DecoderStep<std::vector<Variable>>{state[0], state};
+  const auto step = [](Tape&, const Variable&, const Variables& state) {
+    return nn::DecoderStep<Variables>{state[0], state};
   };
   const Variable two = tape.input(Tensor(Shape{2, 3})), three = tape.input(Tensor(Shape{3, 3}));
-  CHECK_THROWS_AS(nn::decoder(step, std::vector<Variable>{}), ValueError);
+  CHECK_THROWS_AS(nn::decoder(step, Variables{}), ValueError);
   CHECK_THROWS_AS(nn::decoder(step, std::vector{two, three}), ShapeError);
   CHECK_THROWS_AS(nn::decoder(step, std::vector{two}, three), ShapeError);
   CHECK_THROWS_AS(nn::decoder(step, std::vector{tape.constant(1)}), ShapeError);

@@ -72,7 +72,7 @@ TEST_CASE("Location attention: gradients over several steps, and masks", "[nn]")
   }
   const auto query = parameters.scope("q").parameter("q", {kBatch, 2}, nn::init::normal());
   const Tensor c = testing::uniform({kBatch, kSteps});
-  std::vector<Variable> all;
+  Variables all;
   const auto walk = [&](Tape& tape) {
     const auto memory = attention.prepare(tape.input(values), tape.input(mask));
     Variable weights = attention.first(memory), q = tape.use(query);

@@ -32,8 +32,8 @@ void check_attention(const Attention& attention, ParameterSet& parameters,
         q = tanh(concat({slice(q, 1, 0, 1), slice(context, 1, 1, kWidth)}, 1) + context);
         result.values.insert(result.values.end(), {context, weights});
       }
-      result.loss = weighed(
-          tape, set, stack(std::vector<Variable>{result.values[0], result.values[2], q}), data);
+      result.loss =
+          weighed(tape, set, stack(Variables{result.values[0], result.values[2], q}), data);
       return result;
     };
     check_law(model, parameters, list);
@@ -126,7 +126,7 @@ TEST_CASE("passes agree on normalisations, losses and reductions side by side", 
     const Variable labels = tape.input(data_ids({6}, data, 5));
     const Variable target = data_input(tape, set, {6, 5}, data);
     const Variable scaled = x * target;
-    std::vector<Variable> rows;
+    Variables rows;
     for (std::int64_t i = 0; i < 6; ++i) {
       const Variable row = layer_norm(slice(scaled, 0, i, i + 1), gain, bias);
       rows.push_back(linear(row, weight, bias));
@@ -134,12 +134,12 @@ TEST_CASE("passes agree on normalisations, losses and reductions side by side", 
     const Variable y = concat(rows, 0), chosen = gather(y, 1, reshape(labels, {6, 1}));
     Recorded result{cross_entropy(y, labels, {.label_smoothing = 0.1}),
                     {y, logsumexp(y, 1), var(y, 0), norm(y, 1), max(y, 1), cumsum(y, 0)}};
-    const std::vector<Variable> parts{mse_loss(y, target),
-                                      l1_loss(tanh(y), target),
-                                      huber_loss(y, target, 0.5),
-                                      binary_cross_entropy(y, target > 0.0),
-                                      kl_divergence(log_softmax(y), softmax(target)),
-                                      sum(chosen * chosen)};
+    const Variables parts{mse_loss(y, target),
+                          l1_loss(tanh(y), target),
+                          huber_loss(y, target, 0.5),
+                          binary_cross_entropy(y, target > 0.0),
+                          kl_divergence(log_softmax(y), softmax(target)),
+                          sum(chosen * chosen)};
     for (const Variable& part : parts) result.loss = result.loss + part;
     for (std::size_t i = 1; i < result.values.size(); ++i) {
       result.loss = result.loss + weighed(tape, set, result.values[i], data, i) * 0.1;

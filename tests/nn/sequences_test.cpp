@@ -54,7 +54,7 @@ struct ForgetfulCell {
 
 /// Its state grows by a Variable a step.
 struct GrowingCell {
-  using State = std::vector<Variable>;
+  using State = Variables;
   State initial_state(const Variable& like, std::int64_t batch) const {
     return {nn::zeros_like(like, {batch, 2})};
   }
@@ -89,7 +89,7 @@ void check_one_by_one(const Cell& cell, const nn::ParameterSet& parameters, cons
     Tape tape;
     const Variable x = tape.input(random_uniform(input, 5));
     auto state = cell.initial_state(x, kBatch);
-    std::vector<Variable> wrt{x};
+    Variables wrt{x};
     nn::for_each_variable(state, [&](Variable& v) {
       v = tape.input(random_uniform(v.shape(), 7 + wrt.size()));
       wrt.push_back(v);
@@ -209,7 +209,7 @@ TEST_CASE("Gradients of stacked ragged walks in both directions", "[nn]") {
   const auto report = gradcheck(
       [&](std::span<const Variable> x) {
         const auto walked = layer(x[0], {.lengths = kLengths});
-        std::vector<Variable> parts = walked.last;
+        Variables parts = walked.last;
         parts.push_back(reshape(walked.outputs, {-1, 2}));
         return concat(parts, 0);
       },

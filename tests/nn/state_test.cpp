@@ -38,7 +38,7 @@ struct WithNumber {
 struct Empty {};
 
 static_assert(nn::State<Variable> && nn::State<Pair> && nn::State<Deep> && nn::State<Eight>);
-static_assert(nn::State<std::vector<Pair>> && nn::State<std::vector<std::vector<Variable>>>);
+static_assert(nn::State<std::vector<Pair>> && nn::State<std::vector<Variables>>);
 static_assert(!nn::State<Nine> && !nn::State<WithNumber> && !nn::State<Empty> && !nn::State<int>);
 
 struct NoStep {
@@ -60,7 +60,7 @@ Variable numbers(Tape& tape, std::initializer_list<float> values) {
 
 TEST_CASE("A state's variables come in order of declaration", "[nn]") {
   Tape tape;
-  std::vector<Variable> v;
+  Variables v;
   for (int i = 0; i < 7; ++i) v.push_back(tape.constant(i));
   const Deep deep{{v[0], v[1]}, {{v[2], v[3]}, {v[4], v[5]}}, v[6]};
   const auto found = nn::state_variables(deep);

@@ -58,7 +58,7 @@ TEST_CASE("Teacher forcing feeds the true tokens", "[nn]") {
   REQUIRE(forced.logits.shape() == Shape{kSteps, kBatch, kWords});
   CHECK_FALSE(forced.attention.defined());
   Variable h = model.start(tape);
-  std::vector<Variable> logits;
+  Variables logits;
   for (std::int64_t t = 0; t < kSteps; ++t) {
     const auto step = model(tape, select(tape.input(kTokens), 0, t), h);
     logits.push_back(step.logits);

@@ -44,9 +44,9 @@ void check_module(const nlohmann::json& c, const nn::ParameterSet& parameters, d
     }
   }
   REQUIRE(filled == parameters.size());
-  const std::vector<Variable> results = call(tape, sources);
+  const Variables results = call(tape, sources);
   REQUIRE(results.size() == c.at("results").size());
-  std::vector<Variable> cotangents, wrt;
+  Variables cotangents, wrt;
   for (std::size_t i = 0; i < results.size(); ++i) {
     check_close(results[i].value(), tensor_from(c.at("results")[i]), tolerance);
     cotangents.push_back(tape.input(tensor_from(c.at("cotangents")[i]).to(parameters.dtype())));
@@ -79,7 +79,7 @@ void check_attention(const nlohmann::json& c, nn::ParameterSet& parameters, doub
     const auto [output, weights] = attention(
         sources["query"], sources["key"], sources["value"],
         {.key_lengths = lengths_from(o), .mask = mask, .causal = o.at("causal").get<bool>()});
-    return std::vector{output, weights};
+    return Variables{output, weights};
   });
 }
 
@@ -96,8 +96,8 @@ void check_encoder(const nlohmann::json& c, nn::ParameterSet& parameters, double
   const nlohmann::json& o = c.at("options");
   const nn::TransformerEncoderLayer layer(parameters.scope(), kWidth, layer_options(o));
   check_module(c, parameters, tolerance, [&](Tape&, Sources& sources) {
-    return std::vector{layer(sources["source"],
-                             {.lengths = lengths_from(o), .causal = o.at("causal").get<bool>()})};
+    return Variables{layer(sources["source"],
+                           {.lengths = lengths_from(o), .causal = o.at("causal").get<bool>()})};
   });
 }
 
@@ -105,7 +105,7 @@ void check_decoder(const nlohmann::json& c, nn::ParameterSet& parameters, double
   const nlohmann::json& o = c.at("options");
   const nn::TransformerDecoderLayer layer(parameters.scope(), kWidth, layer_options(o));
   check_module(c, parameters, tolerance, [&](Tape&, Sources& sources) {
-    return std::vector{
+    return Variables{
         layer(sources["target"], sources["memory"],
               {.lengths = lengths_from(o), .memory_lengths = lengths_from(o, "memory_lengths")})};
   });

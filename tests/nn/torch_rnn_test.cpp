@@ -53,13 +53,13 @@ void check_layer(const nlohmann::json& c, const Layer& layer, const nn::Paramete
     options.initial_state->push_back(state);
   }
   const auto [outputs, last] = layer(sources.at("x"), options);
-  std::vector<Variable> results{outputs};
+  Variables results{outputs};
   for (std::size_t member = 0; member + 1 < c.at("results").size(); ++member) {
-    std::vector<Variable> of_cells;
+    Variables of_cells;
     for (const CellState& state : last) of_cells.push_back(nn::state_variables(state)[member]);
     results.push_back(stack(of_cells));
   }
-  std::vector<Variable> cotangents, wrt;
+  Variables cotangents, wrt;
   for (std::size_t i = 0; i < results.size(); ++i) {
     check_close(results[i].value(), tensor_from(c.at("results")[i]), tolerance);
     cotangents.push_back(tape.input(tensor_from(c.at("cotangents")[i]).to(parameters.dtype())));

@@ -96,7 +96,7 @@ TEST_CASE("Transformer: step by step is the whole sequence", "[nn]") {
       const Tensor whole = decoder(x, m, {.memory_lengths = kLengths}).value();
       const auto memory = decoder.prepare(m, kLengths);
       auto state = decoder.initial_state(x, kBatch);
-      std::vector<Variable> outputs;
+      Variables outputs;
       for (std::int64_t t = 0; t < kSteps; ++t) {
         auto next = decoder.step(select(x, time_axis, t), state, memory);
         outputs.push_back(next.output);

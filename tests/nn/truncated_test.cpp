@@ -34,8 +34,8 @@ Tensor text(std::int64_t first, std::int64_t steps, std::int64_t begin = 0,
 
 /// Layers of different widths, a context that they do not see, and a part that is not there.
 struct Memory {
-  std::vector<nn::LSTMCell::State> layers;
-  std::vector<std::vector<Variable>> averages;
+  nn::LSTM::States layers;
+  std::vector<Variables> averages;
   Variable absent;
 };
 

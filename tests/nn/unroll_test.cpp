@@ -42,11 +42,11 @@ Outcome run(const Layer& layer, const nn::ParameterSet& parameters, const Tensor
   Tape tape;
   const Variable x = tape.input(input);
   const auto walked = layer(x, {.lengths = kLengths});
-  std::vector<Variable> results{walked.outputs};
+  Variables results{walked.outputs};
   for (const auto& state : walked.last) {
     for (const Variable& v : nn::state_variables(state)) results.push_back(v);
   }
-  std::vector<Variable> wrt{x}, cotangents;
+  Variables wrt{x}, cotangents;
   for (const auto& p : parameters) wrt.push_back(tape.use(p));
   Outcome outcome;
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -284,7 +284,7 @@ TEST_CASE("unroll says what is wrong, with the caller's line", "[nn]") {
   CHECK_THROWS_AS(nn::unroll(cell, x, {.lengths = {1, 2, 5}}), ValueError);
   CHECK_THROWS_AS(nn::unroll(cell, x, {.lengths = {1, 2, -1}}), ValueError);
   CHECK_THROWS_AS(nn::unroll(cell, select(select(x, 0, 0), 0, 0)), ShapeError);
-  CHECK_THROWS_AS(gru(x, {.initial_state = std::vector{tape.input(Tensor(Shape{3, 5}))}}),
+  CHECK_THROWS_AS(gru(x, {.initial_state = Variables{tape.input(Tensor(Shape{3, 5}))}}),
                   ValueError);
   CHECK_THROWS_AS(nn::Lengths(Tensor(Shape{2}, {1.F, 2.F})), DtypeError);
   CHECK_THROWS_AS(nn::Lengths(Tensor(Shape{1, 2}, {1, 2})), ShapeError);

@@ -13,7 +13,7 @@ namespace {
 
 std::set<std::string> names_of_ops_recorded_by(const Sample& sample) {
   Tape tape;
-  std::vector<Variable> inputs;
+  Variables inputs;
   for (const Tensor& input : sample.inputs) inputs.push_back(tape.input(input));
   sample.call(inputs);
   std::set<std::string> names;

@@ -73,7 +73,7 @@ const std::vector<Shape> kShapes{
 bool is_alias(const Variable& x) {
   const TapeState& state = x.state();
   const Node& node = state.nodes[x.index()];
-  std::vector<const Type*> scratch;
+  RecycledVector<const Type*> scratch;
   return node.op->alias_offset(signature_of(state, node, scratch), node.type) >= 0;
 }
 
@@ -221,7 +221,7 @@ TEST_CASE("stack joins along a new axis", "[ops]") {
       for (int axis = 0; axis <= shape.rank(); ++axis) {
         Tape tape;
         const Tensor a = counting(shape, dtype), b = Tensor(shape, dtype);
-        const std::vector<Variable> parts{tape.input(a), tape.input(b), tape.input(a)};
+        const Variables parts{tape.input(a), tape.input(b), tape.input(a)};
         const Variable whole = stack(parts, axis - shape.rank() - 1);
         REQUIRE(whole.shape() == shape.inserted(axis, 3));
         CHECK(whole.value().identical(stack(parts, axis).value()));
@@ -236,7 +236,7 @@ TEST_CASE("stack joins along a new axis", "[ops]") {
 TEST_CASE("split cuts into equal parts", "[ops]") {
   Tape tape;
   const Variable x = tape.input(counting({2, 6}, Dtype::int32));
-  const std::vector<Variable> parts = split(x, 3, -1);
+  const Variables parts = split(x, 3, -1);
   REQUIRE(parts.size() == 3);
   CHECK(parts[1].value().identical(Tensor(Shape{2, 2}, {2, 3, 8, 9})));
   CHECK(concat(parts, 1).value().identical(x.value()));
@@ -347,7 +347,7 @@ TEST_CASE("shaping ops refuse what does not fit, naming the user's line", "[ops]
   Tape tape;
   const Variable x = tape.input(Tensor(Shape{2, 3})), y = tape.input(Tensor(Shape{2, 4}));
   const Variable wide = tape.input(Tensor(Shape{2, 3}, Dtype::float64));
-  const std::vector<Variable> none;
+  const Variables none;
   const std::size_t before = tape.size();
   CHECK_THROWS_AS(permute(x, {0}), ShapeError);
   CHECK_THROWS_AS(permute(x, {0, 2}), ShapeError);

@@ -48,7 +48,7 @@ TEST_CASE("rows that are not taken get and give nothing, not even NaN", "[ops]")
   const Variable y = take_rows(x, tape.input(ids({3}, {2, -1, 0})));
   CHECK(y.value().identical(Tensor(Shape{3, 1}, {3.F, 0.F, 1.F})));
   const Variable cotangent = tape.input(Tensor(Shape{3, 1}, {5.F, nan, 7.F}));
-  const std::vector<Variable> outputs{y}, cotangents{cotangent}, wrt{x};
+  const Variables outputs{y}, cotangents{cotangent}, wrt{x};
   const Tensor dx = vector_jacobian_product(outputs, cotangents, wrt)[0].value();
   CHECK(dx.identical(Tensor(Shape{3, 1}, {7.F, 0.F, 5.F})));
 }

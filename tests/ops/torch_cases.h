@@ -77,7 +77,7 @@ inline void check_case(const TorchCase& c,
                        double tolerance) {
   INFO(c.name << ", " << name_of(dtype));
   Tape tape;
-  std::vector<Variable> inputs, floating;
+  Variables inputs, floating;
   for (const Tensor& x : c.inputs) {
     inputs.push_back(tape.input(is_floating(x.dtype()) ? x.to(dtype) : x));
     if (is_floating(x.dtype())) floating.push_back(inputs.back());

@@ -245,7 +245,7 @@ TEST_CASE("gradients that do not fit are refused before anything changes") {
     gradients.set(table, gradient);
     return thrown_message([&] { adam.step(gradients); });
   };
-  const auto rows = [&](std::vector<std::int32_t> ids, const Tensor& tensor) {
+  const auto rows = [&](RecycledVector<std::int32_t> ids, const Tensor& tensor) {
     return message({std::nullopt, {std::move(ids), tensor}});
   };
 

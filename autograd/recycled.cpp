@@ -1,0 +1,101 @@
+// Lists of free blocks, one for each class of sizes.
+#include <unroll/autograd/recycled.h>
+
+#include <array>
+#include <mutex>
+
+#include <unroll/autograd/size_class.h>
+
+namespace unroll {
+
+namespace {
+
+// A sanitizer is to see who uses memory that was given back.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kRecycles = false;
+#else
+constexpr bool kRecycles = true;
+#endif
+
+class FreeBlocks {
+ public:
+  /// Null if there is none of that class.
+  void* take(std::size_t index) {
+    const std::scoped_lock lock(mutex_);
+    used_ += bytes_of_class(index);
+    Block* const block = first_[index];
+    if (block == nullptr) return nullptr;
+    first_[index] = block->next;
+    idle_ -= bytes_of_class(index);
+    return block;
+  }
+  /// After nothing was taken and there was no memory, either.
+  void forget(std::size_t index) {
+    const std::scoped_lock lock(mutex_);
+    used_ -= bytes_of_class(index);
+  }
+  void give_back(void* memory, std::size_t index) {
+    const std::size_t bytes = bytes_of_class(index);
+    const std::scoped_lock lock(mutex_);
+    used_ -= bytes;
+    if (idle_ + bytes > used_ + kSpare) free_all();
+    if (bytes > used_ + kSpare) return free_aligned(memory, bytes);
+    first_[index] = new (memory) Block{first_[index]};
+    idle_ += bytes;
+  }
+  std::size_t idle_bytes() {
+    const std::scoped_lock lock(mutex_);
+    return idle_;
+  }
+
+ private:
+  static constexpr std::size_t kSpare = std::size_t{64} << 20;
+  struct Block {
+    Block* next;
+  };
+
+  /// All of them: those that nobody will ask for again are never found otherwise.
+  void free_all() {
+    for (std::size_t index = 0; index < kSizeClasses; ++index) {
+      while (first_[index] != nullptr) {
+        Block* const block = first_[index];
+        first_[index] = block->next;
+        free_aligned(block, bytes_of_class(index));
+      }
+    }
+    idle_ = 0;
+  }
+
+  std::mutex mutex_;
+  std::array<Block*, kSizeClasses> first_{};
+  std::size_t idle_ = 0, used_ = 0;
+};
+
+/// Outlives every tensor, those of static storage included.
+FreeBlocks& free_blocks() {
+  static FreeBlocks& blocks = *new FreeBlocks;
+  return blocks;
+}
+
+}  // namespace
+
+void* RecycledMemory::take(std::size_t bytes) {
+  const std::size_t index = size_class(bytes);
+  if (!kRecycles) return allocate_aligned(bytes);
+  if (void* const memory = free_blocks().take(index)) return memory;
+  try {
+    return allocate_aligned(bytes_of_class(index));
+  } catch (...) {
+    free_blocks().forget(index);
+    throw;
+  }
+}
+
+void RecycledMemory::give_back(void* memory, std::size_t bytes) noexcept {
+  if (!kRecycles) return free_aligned(memory, bytes);
+  free_blocks().give_back(memory, size_class(bytes));
+}
+
+std::size_t RecycledMemory::idle_bytes() { return free_blocks().idle_bytes(); }
+
+}  // namespace unroll
