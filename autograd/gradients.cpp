@@ -203,9 +203,11 @@ Variables gradients(const Operand& loss, std::span<const Variable> wrt) {
   });
 }
 
-Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
+Gradients gradients(const Operand& loss, const ParameterSet& parameters,
+                    std::span<const Variable> also) {
   const Variable& root = *blame(loss.where(), "gradients", [&] { return &checked(loss); });
   TapeState& state = root.state();
+  const auto others = blame(loss.where(), "gradients", [&] { return indices_of(also, state); });
   RecycledVector<std::uint32_t> leaves;
   RecycledVector<std::size_t> positions;
   constexpr std::uint64_t kGradients = 2;  // evaluate has keys of its own
@@ -217,6 +219,8 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
     positions.push_back(i);
     key = hash_with(hash_with(key, use.node), i);
   }
+  for (const std::uint32_t other : others) key = hash_with(key, other);
+  key = hash_with(key, others.size());
   Results results;
   if (const auto entry = state.options.passes.cache ? state.plans.find(key) : nullptr) {
     run_plan(state, *entry->plan, &results);
@@ -233,6 +237,7 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters) {
       if (found.roots.size() < 2) {
         throw StateError("the loss depends on no parameter of the set");
       }
+      found.roots.insert(found.roots.end(), others.begin(), others.end());
       return found;
     });
     plan = std::make_shared<const Plan>(make_plan(state, targets.roots, Keep::roots, end));

@@ -122,8 +122,15 @@ class Gradients {
 SparseRows coalesced(const SparseRows& sparse);
 
 /// The gradients of every parameter of the set, computed now, together with the loss, in one run
-/// in which dead values make room for new ones. Throws as above, and StateError if the loss
-/// depends on no parameter at all.
-Gradients gradients(const Operand& loss, const ParameterSet& parameters);
+/// in which dead values make room for new ones. The loss and the values in `also`, which may be any
+/// on its tape, stay: asking for one of them afterwards costs nothing. Such are states to go on
+/// from, or logits for a metric. Throws as above, and StateError if the loss depends on no
+/// parameter at all, or if one of `also` is on another tape.
+Gradients gradients(const Operand& loss, const ParameterSet& parameters,
+                    std::span<const Variable> also = {});
+inline Gradients gradients(const Operand& loss, const ParameterSet& parameters,
+                           std::initializer_list<Variable> also) {
+  return gradients(loss, parameters, std::span<const Variable>(also.begin(), also.size()));
+}
 
 }  // namespace unroll

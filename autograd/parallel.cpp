@@ -88,11 +88,11 @@ LossAndGradients Parallel::gradients(const ParameterSet& parameters, const Shard
   };
   RecycledVector<Part> parts(static_cast<std::size_t>(shards()));
   impl_->for_each_shard(seed, [&](Tape& tape, int shard) {
-    const Variable shard_loss = loss(tape, shard);
-    if (!shard_loss.defined()) return;
+    const ShardOutput output = loss(tape, shard);
+    if (!output.loss.defined()) return;
     Part& part = parts[static_cast<std::size_t>(shard)];
-    part.gradients = unroll::gradients(shard_loss, parameters);
-    part.loss = shard_loss.item();
+    part.gradients = unroll::gradients(output.loss, parameters, output.also);
+    part.loss = output.loss.item();
     part.used = true;
   });
 

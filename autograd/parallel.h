@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/parameter.h>
@@ -25,8 +26,17 @@ struct LossAndGradients {
   Gradients gradients;
 };
 
+/// What a shard recorded: its loss, undefined for an empty shard, and other values that its run is
+/// to leave on the tape. They can be asked for until the next call for the same tapes.
+struct ShardOutput {
+  ShardOutput(Variable shard_loss, Variables others = {})  // NOLINT: a loss is enough
+      : loss(std::move(shard_loss)), also(std::move(others)) {}
+  Variable loss;
+  Variables also;
+};
+
 /// Records the loss of one shard of the batch on its tape. Called from several threads at once.
-using ShardLoss = std::function<Variable(Tape& tape, int shard)>;
+using ShardLoss = std::function<ShardOutput(Tape& tape, int shard)>;
 
 /// Keeps the tapes of the shards between steps, so that their memory is used again. Its calls start
 /// threads of their own, but one object is to be used from one thread at a time.

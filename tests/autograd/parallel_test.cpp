@@ -144,7 +144,7 @@ TEST_CASE("the lowest shard's error comes out, and the object goes on working", 
   for (const int threads : {1, 3}) {
     Parallel parallel({.shards = 6, .threads = threads});
     const double expected = parallel.gradients(parameters, good).loss;
-    const ShardLoss failing = [&](Tape& tape, int shard) -> Variable {
+    const ShardLoss failing = [&](Tape& tape, int shard) -> ShardOutput {
       if (shard == 2) throw std::runtime_error("shard two");
       if (shard == 4) throw std::logic_error("shard four");
       return good(tape, shard);

@@ -86,7 +86,7 @@ inline std::string to_string(const TapeOptions& options) {
 using Found = std::vector<Tensor>;
 
 /// Computes everything on `tape`, which is reset first: the values in one run, then, after another
-/// reset, the gradients in another.
+/// reset, the gradients in another, and then both in one.
 inline Found found_on(Tape& tape, const Recording& model, const ParameterSet& parameters,
                       std::uint64_t data) {
   Found found;
@@ -103,6 +103,12 @@ inline Found found_on(Tape& tape, const Recording& model, const ParameterSet& pa
   const Gradients g = gradients(recorded.loss, parameters);
   found.push_back(recorded.loss.value());
   for (const Parameter& p : parameters) found.push_back(g[p]);
+  if (recorded.values.empty()) return found;
+  tape.reset(data);
+  const Recorded again = model(tape, parameters, data);
+  const Gradients beside = gradients(again.loss, parameters, again.values);
+  for (const Variable& value : again.values) found.push_back(value.value());
+  for (const Parameter& p : parameters) found.push_back(beside[p]);
   return found;
 }
 

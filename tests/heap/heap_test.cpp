@@ -103,6 +103,32 @@ TEST_CASE("a warm step of a cell asks the heap for nothing", "[heap]") {
   check_no_calls<nn::LSTMCell>("LSTM cell", outputs_of_cell<nn::LSTMCell>);
 }
 
+TEST_CASE("a warm step that keeps states and looks words up asks the heap for nothing", "[heap]") {
+  if (!is_counted()) return;
+  constexpr std::int64_t kWords = 50;
+  ParameterSet parameters(1);
+  const nn::Embedding embedding(parameters.scope("embedding"), kWords, kWidth);
+  const nn::LSTM lstm(parameters.scope("lstm"), kWidth, kWidth);
+  const nn::Linear output(parameters.scope("output"), kWidth, kWords);
+  optim::SGD sgd(parameters, {.lr = 0.1});
+  std::vector<std::int32_t> ids;
+  for (std::int32_t i = 0; i < kSteps * kBatch; ++i) ids.push_back(i * i % kWords);
+  const Tensor words(Shape{kSteps, kBatch}, ids);
+  Tape tape;
+  std::vector<double> norms;
+  norms.reserve(100);
+  CHECK(calls_when_warm([&] {
+          tape.reset();
+          const auto run = lstm(embedding(tape.input(words)));
+          const Variable loss = cross_entropy(output(run.outputs), tape.input(words));
+          const Gradients found = gradients(loss, parameters, nn::state_variables(run.last));
+          norms.push_back(found.norm());
+          sgd.step(found);
+          norms.push_back(run.last.back().h.value().at(0));
+        }) == 0);
+  CHECK(norms.front() > 0);
+}
+
 TEST_CASE("a warm step on several threads asks the heap for nothing", "[heap]") {
   if (!is_counted()) return;
   ParameterSet parameters(1);
