@@ -30,11 +30,11 @@ Shape::Shape(std::span<const std::int64_t> extents) {
                                    fmt::join(extents, ", ")));
     }
     if (extent == 0) continue;
-    if (extent > kMaxElements / nonzero_product) {
+    if (__builtin_mul_overflow(nonzero_product, extent, &nonzero_product) ||
+        nonzero_product > kMaxElements) {
       throw ShapeError(
           fmt::format("Shape: [{}] has more than 2^48 elements", fmt::join(extents, ", ")));
     }
-    nonzero_product *= extent;
   }
   std::copy(extents.begin(), extents.end(), extents_.begin());
   rank_ = std::ssize(extents);

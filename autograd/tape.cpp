@@ -56,10 +56,17 @@ Dtype dtype_for_numbers(std::span<const Operand> operands) {
 /// Enters the newest node into the hash of the structure.
 void hash_newest(TapeState& state) {
   const Node& node = state.nodes.back();
-  std::uint64_t h = hash_with(state.structure, reinterpret_cast<std::uintptr_t>(node.op));
-  h = hash_with(h, reinterpret_cast<std::uintptr_t>(node.where.file) ^
-                       (std::uint64_t{node.where.line} << 48) ^ std::uint64_t{node.differentiable});
-  for (const std::uint32_t input : state.inputs_of(node)) h = hash_with(h, input);
+  const std::uint64_t place = reinterpret_cast<std::uintptr_t>(node.where.file) ^
+                              (std::uint64_t{node.where.line} << 48) ^
+                              std::uint64_t{node.differentiable};
+  // Each link of the chain waits for the one before, so they are as few as can be.
+  std::uint64_t h =
+      hash_with(state.structure, hash_with(place, reinterpret_cast<std::uintptr_t>(node.op)));
+  const auto inputs = state.inputs_of(node);
+  for (std::size_t i = 0; i < inputs.size(); i += 2) {
+    const std::uint32_t second = i + 1 < inputs.size() ? inputs[i + 1] : TapeState::kNone;
+    h = hash_with(h, std::uint64_t{inputs[i]} << 32 | second);
+  }
   const std::size_t bytes = node.op->attribute_bytes();
   std::uint64_t word = 0;
   for (std::size_t i = node.op->data_bytes(); i < bytes; i += sizeof(word)) {
@@ -235,21 +242,22 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
   expect_room(state, inputs.size(), attributes.size());
 
   const Signature call{types, Attributes(attributes.data())};
-  Node node;
-  node.type = op.infer(call);
+  const Type type = op.infer(call);
+  const auto read_count = static_cast<std::uint32_t>(op.read_count(call));
+  const auto index = static_cast<std::uint32_t>(state.nodes.size());
+  // Filled in where it is: a copy would have to wait until the parts are written.
+  Node& node = state.nodes.emplace_back();
   node.op = &op;
   node.first_input = static_cast<std::uint32_t>(state.inputs.size());
   node.input_count = static_cast<std::uint32_t>(inputs.size());
-  node.read_count = static_cast<std::uint32_t>(op.read_count(call));
+  node.read_count = read_count;
   node.attributes = static_cast<std::uint32_t>(state.attributes.size());
   node.differentiable =
-      state.no_gradient_depth == 0 && is_floating(node.type.dtype) && &op != &detach_op();
+      state.no_gradient_depth == 0 && is_floating(type.dtype) && &op != &detach_op();
   node.where = state.rule_location != nullptr ? *state.rule_location : where;
-
-  const auto index = static_cast<std::uint32_t>(state.nodes.size());
+  node.type = type;
   state.inputs.insert(state.inputs.end(), inputs.begin(), inputs.end());
   state.attributes.insert(state.attributes.end(), attributes.begin(), attributes.end());
-  state.nodes.push_back(node);
   state.values.push_back(nullptr);
   state.value_of.push_back(TapeState::kNone);
   hash_newest(state);

@@ -28,6 +28,8 @@ TapeState& Variable::state() const {
   return *state_;
 }
 
+Shape Variable::shape() const { return state().nodes[index_].type.shape; }
+Dtype Variable::dtype() const { return state().nodes[index_].type.dtype; }
 Type Variable::type() const { return state().nodes[index_].type; }
 
 Tensor Variable::value(Location at) const {

@@ -22,14 +22,14 @@ class Variable {
  public:
   /// A handle to nothing; any use throws StateError.
   Variable() = default;
-  Variable(std::shared_ptr<TapeState> state, std::uint32_t index, std::uint32_t generation)
-      : state_(std::move(state)), index_(index), generation_(generation) {}
+  Variable(const std::shared_ptr<TapeState>& state, std::uint32_t index, std::uint32_t generation)
+      : state_(state), index_(index), generation_(generation) {}
 
   bool defined() const { return state_ != nullptr; }
   /// Shape, dtype or both of the value, known as soon as it is recorded. By value: recording may
   /// move the nodes.
-  Shape shape() const { return type().shape; }
-  Dtype dtype() const { return type().dtype; }
+  Shape shape() const;
+  Dtype dtype() const;
   Type type() const;
 
   /// Computes the value if needed and returns it. Everything computed on the way stays on the tape

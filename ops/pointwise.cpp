@@ -40,9 +40,9 @@ Type Pointwise::infer(const Signature& call) const {
     throw ValueError(
         fmt::format("got {} operands; expected {}", call.inputs.size(), formula_.inputs));
   }
-  Type result{Dtype::bool_, {}};
+  Type result{Dtype::bool_, call.inputs.empty() ? Shape{} : call.input(0).shape};
   for (const Type* input : call.inputs) {
-    result.shape = broadcast(result.shape, input->shape);
+    if (!(input->shape == result.shape)) result.shape = broadcast(result.shape, input->shape);
     if (input->dtype == Dtype::bool_ || input->dtype == result.dtype) continue;
     if (result.dtype != Dtype::bool_) {
       throw DtypeError(fmt::format("operands are {} and {}; expected one dtype",
