@@ -77,7 +77,7 @@ struct Net {
     Variable h = tanh(bridge(concat({encoded.last[0], encoded.last[1]}, -1)));
 
     const Variable embedded = target(tape.input(rows_of(part.target, 0, last)));
-    std::vector<Variable> outputs, contexts;
+    Variables outputs, contexts;
     for (std::int64_t t = 0; t < last; ++t) {
       const Variable context = attention(h, memory).context;
       h = decoder.step(concat({select(embedded, 0, t), context}, -1), h);

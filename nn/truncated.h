@@ -82,26 +82,32 @@ class TruncatedBPTT {
   template <class Chunk>
   LossAndGradients gradients(Parallel& parallel, const ParameterSet& parameters, const Chunk& chunk,
                              std::uint64_t seed = 0) {
-    std::vector<std::optional<Carried<S>>> next = room_for(parallel.shards());
+    Next next = room_for(parallel.shards());
+    RecycledVector<std::optional<S>> last(next.size());
     LossAndGradients result = parallel.gradients(
         parameters,
-        [&](Tape& tape, int shard) {
-          const Truncated<S> found = chunk(tape, shard, state(tape, shard));
-          if (found.loss.defined()) keep(found.state, next[static_cast<std::size_t>(shard)]);
-          return found.loss;
+        [&](Tape& tape, int shard) -> ShardOutput {
+          Truncated<S> found = chunk(tape, shard, state(tape, shard));
+          if (!found.loss.defined()) return found.loss;
+          const S& kept = last[static_cast<std::size_t>(shard)].emplace(std::move(found.state));
+          return {found.loss, defined_variables(kept)};
         },
         seed);
+    for (std::size_t i = 0; i < next.size(); ++i) {
+      if (last[i]) next[i].emplace(*last[i]);
+    }
     carry(std::move(next));
     return result;
   }
   /// The same on one tape, which the caller resets; `chunk(state)`.
   template <class Chunk>
   LossAndGradients gradients(Tape& tape, const ParameterSet& parameters, const Chunk& chunk) {
-    std::vector<std::optional<Carried<S>>> next = room_for(1);
+    Next next = room_for(1);
     const Truncated<S> found = chunk(state(tape));
-    keep(found.state, next[0]);
-    LossAndGradients result{0, unroll::gradients(found.loss, parameters)};
+    LossAndGradients result{
+        0, unroll::gradients(found.loss, parameters, defined_variables(found.state))};
     result.loss = found.loss.item();
+    next[0].emplace(found.state);
     carry(std::move(next));
     return result;
   }
@@ -109,7 +115,7 @@ class TruncatedBPTT {
   /// The loss alone, for evaluation.
   template <class Chunk>
   double loss(Parallel& parallel, const Chunk& chunk, std::uint64_t seed = 0) {
-    std::vector<std::optional<Carried<S>>> next = room_for(parallel.shards());
+    Next next = room_for(parallel.shards());
     std::vector<double> losses(next.size(), 0);
     parallel.run(
         [&](Tape& tape, int shard) {
@@ -125,7 +131,7 @@ class TruncatedBPTT {
   }
   template <class Chunk>
   double loss(Tape& tape, const Chunk& chunk) {
-    std::vector<std::optional<Carried<S>>> next = room_for(1);
+    Next next = room_for(1);
     const double result = computed(Truncated<S>(chunk(state(tape))), next[0]);
     carry(std::move(next));
     return result;
@@ -188,7 +194,7 @@ class TruncatedBPTT {
   /// Puts back what values() gave. A state with lists in it needs a cell that tells how long they
   /// are. Throws ValueError for values that do not fit.
   void set_values(const std::map<std::string, Tensor>& named) {
-    std::vector<Shard> shards;
+    RecycledVector<Shard> shards;
     for (auto& [index, values] : detail::values_of_shards(named)) {
       const S form = begin_ ? begin_(Tape().constant(0, Dtype::float32, {1, 1}), 1) : S{};
       std::vector<std::optional<Tensor>> of_form(state_variables(form).size());
@@ -210,7 +216,7 @@ class TruncatedBPTT {
     std::optional<Carried<S>> carried;
     std::vector<bool> anew;  ///< per row, or empty: none
   };
-  using Next = std::vector<std::optional<Carried<S>>>;
+  using Next = RecycledVector<std::optional<Carried<S>>>;
 
   /// Places for what the shards will carry.
   Next room_for(int shards) const {
@@ -226,11 +232,6 @@ class TruncatedBPTT {
     for (std::size_t i = 0; i < next.size(); ++i) {
       if (next[i]) shards_[i] = {std::move(next[i]), {}};
     }
-  }
-  /// Asked for as values, these and what they were made of stay on the tape for the gradients.
-  static void keep(const S& state, std::optional<Carried<S>>& next) {
-    for (const Variable& v : defined_variables(state)) v.value();
-    next.emplace(state);
   }
   static double computed(const Truncated<S>& found, std::optional<Carried<S>>& next) {
     auto roots = defined_variables(found.state);
@@ -253,7 +254,7 @@ class TruncatedBPTT {
   }
 
   std::function<S(const Variable& like, std::int64_t batch)> begin_;
-  std::vector<Shard> shards_;
+  RecycledVector<Shard> shards_;
 };
 template <HasState Cell>
 TruncatedBPTT(const Cell&) -> TruncatedBPTT<StateOf<Cell>>;
