@@ -20,8 +20,13 @@ namespace {
 // a product without fused addition needs one more.
 constexpr Index kTileRows = kWidth == 16 ? 8 : 4;
 constexpr Index kTileVectors = kWidth == 4 ? 2 : 3;
-// Steps of k at a time: a panel's part should still be in the first cache for the next tile.
-constexpr Index kDepth = 256;
+// Steps of k at a time: more leave too little of the second cache for panels.
+constexpr Index kDepth = 512;
+// Steps of k that a packed panel is fetched ahead: the hardware's own prefetching ends with a page.
+constexpr Index kAhead = 64;
+// Steps of k before a tile's end at which the next one's part of c is fetched: sooner, and b drives
+// it out of the first cache again where c's rows are a multiple of 4 KiB apart.
+constexpr Index kLate = 128;
 // Floats of a at a time: they stay in the second cache while all panels of b pass by.
 constexpr Index kRowFloats = 128 * 1024;
 // Rows for which a panel of b is fetched once.
@@ -45,11 +50,17 @@ struct Tile {
   Index a_row, a_k;
   const float* b;
   Index b_row, b_panel;
+  Index b_ahead;       ///< to what is fetched ahead
   const float* start;  ///< what the sums begin with; null: zeros
   Index start_row;
   float* c;
   Index c_row;
+  const float* next;  ///< the next tile's c
 };
+
+/// Few rows leave no time for it: they load as often as they add.
+template <int kRows>
+constexpr bool kFetchesAhead = kRows > kTileRows / 2;
 
 /// kRows rows by kPanels adjacent panels of kVectors vectors.
 template <int kRows, int kVectors, int kPanels>
@@ -63,25 +74,40 @@ void run_tile(const Tile& t) {
       sums[r][j] = t.start == nullptr
                        ? Batch(0.0f)
                        : Batch::load_unaligned(t.start + r * t.start_row + j * kWidth);
-      __builtin_prefetch(t.c + (kRows + r) * t.c_row + j * kWidth, 1);  // the tile below
     }
   }
   const float *a = t.a, *b = t.b;
   const Index a_row = t.a_row, a_k = t.a_k, b_row = t.b_row, b_panel = t.b_panel;
-  for (Index p = t.k; p > 0; --p) {
-    Batch right[kColumns];
+  const Index b_ahead = t.b_ahead;
+  for (Index left = t.k, steps; left > 0; left -= steps) {
+    steps = left > kLate ? left - kLate : left;
+    if (steps == left) {
 #pragma GCC unroll 16
-    for (int j = 0; j < kColumns; ++j) {
-      right[j] = Batch::load_unaligned(b + j / kVectors * b_panel + j % kVectors * kWidth);
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+        for (int j = 0; j < kColumns; ++j) {
+          __builtin_prefetch(t.next + r * t.c_row + j * kWidth, 1);
+        }
+      }
     }
+#pragma GCC unroll 2
+    for (Index p = steps; p > 0; --p) {
+      Batch right[kColumns];
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
-      const Batch left(a[r * a_row]);
+      for (int j = 0; j < kColumns; ++j) {
+        const float* const from = b + j / kVectors * b_panel + j % kVectors * kWidth;
+        right[j] = Batch::load_unaligned(from);
+        if constexpr (kFetchesAhead<kRows>) __builtin_prefetch(from + b_ahead);
+      }
 #pragma GCC unroll 16
-      for (int j = 0; j < kColumns; ++j) sums[r][j] = multiply_add(left, right[j], sums[r][j]);
+      for (int r = 0; r < kRows; ++r) {
+        const Batch factor(a[r * a_row]);
+#pragma GCC unroll 16
+        for (int j = 0; j < kColumns; ++j) sums[r][j] = multiply_add(factor, right[j], sums[r][j]);
+      }
+      a += a_k;
+      b += b_row;
     }
-    a += a_k;
-    b += b_row;
   }
   float* const c = t.c;
   const Index c_row = t.c_row;
@@ -162,6 +188,7 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
   t.a_row = g.a_row;
   t.a_k = g.a_k;
   t.b_row = g.b_row != 0 ? g.b_row : panels.vectors * kWidth;
+  t.b_ahead = g.b_row != 0 ? 0 : kAhead * t.b_row;
   t.b_panel = panels.vectors * kWidth * g.b_column;
   t.b = g.b + column * g.b_column + depth.begin * t.b_row;
   t.start_row = is_first ? g.start_row : g.c_row;
@@ -179,6 +206,9 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
       t.a = strip + tile_row * g.a_row;
       t.start = start == nullptr ? nullptr : start + row * t.start_row + column;
       t.c = g.c + row * g.c_row + column;
+      const bool is_last = row + tile_rows == end, goes_on = depth.begin + depth.size < g.k;
+      t.next = is_last ? g.c + rows.begin * g.c_row + column + (goes_on ? 0 : width)
+                       : t.c + tile_rows * t.c_row;
       const TilesOfRows& tiles_for = kTiles.rows[tile_rows - 1];
       const RunTile run = (panels.count == 1   ? tiles_for.one
                            : panels.count == 2 ? tiles_for.two
