@@ -20,20 +20,22 @@ Index part_of(Index total, Index most, Index unit) {
   return std::max(unit, round_up((total + parts - 1) / parts, unit));
 }
 
-// A packed block of b stays in the second cache beside one of a.
-constexpr Index kBlockDepth = 384, kBlockColumns = 768, kBlockRows = 96;
+// A packed block of a stays in the second cache while b's panels pass by.
+constexpr Index kBlockDepth = 512, kBlockColumns = 1152, kBlockRows = 96;
 // For a few rows b is better read where it lies, or a few columns at a time if it has to be
 // transposed.
 constexpr Index kFewRows = 64, kFewRowsColumns = 96;
 // Elements of a^T that are neighbours in k lie far apart. Packing it pays where many panels of b
-// read it.
+// read it, and where a row's length lets them drive each other out of the caches, with fewer.
 constexpr Index kManyRows = 512, kManyColumns = 512, kPackedBlockRows = 192;
+constexpr Index kCollidingRow = 1024, kSomeColumns = 96;
 
 /// c's columns `first` to `first + count`.
 void multiply_columns(const GemmShape& s, const float* a, const float* b, float* c, bool accumulate,
                       Index first, Index count, bool pack_b) {
   const GemmKernels& kernels = simd().gemm;
-  const bool pack_a = s.transpose_a && s.m >= kManyRows && count >= kManyColumns;
+  const Index least_columns = s.m % kCollidingRow == 0 ? kSomeColumns : kManyColumns;
+  const bool pack_a = s.transpose_a && s.m >= kManyRows && count >= least_columns;
   const Index depths = pack_b ? part_of(s.k, kBlockDepth, 1) : std::max<Index>(1, s.k);
   const Index most_columns = s.m <= kFewRows ? kFewRowsColumns : kBlockColumns;
   const Index columns = pack_b ? part_of(count, most_columns, kernels.width) : count;
