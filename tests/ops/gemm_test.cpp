@@ -116,7 +116,8 @@ TEST_CASE("gemm: every layout and remainder") {
 
 TEST_CASE("gemm: more than one block of each extent") {
   const std::vector<GemmShape> shapes{{600, 520, 400}, {70, 1600, 30},  {20, 200, 800},
-                                      {3, 2000, 900},  {1, 1024, 1000}, {530, 40, 1200}};
+                                      {3, 2000, 900},  {1, 1024, 1000}, {530, 40, 1200},
+                                      {96, 1200, 530}, {1024, 113, 600}};
   for (GemmShape shape : shapes) {
     const Floats a = numbers(shape.m * shape.k, 1), b = numbers(shape.k * shape.n, 2);
     for (int layout = 0; layout < 4; ++layout) {
@@ -153,6 +154,44 @@ TEST_CASE("gemm: an element has the same bits in every layout and number of rows
     CHECK(same_bits(c.data(), whole.data() + from * n, rows * n));
     gemm_packed(rows, n, k, a.data() + from * k, k, packed.data(), nullptr, c.data(), n, false);
     CHECK(same_bits(c.data(), whole.data() + from * n, rows * n));
+  }
+}
+
+TEST_CASE("gemm: rows a multiple of 4 KiB apart") {
+  const Index wide = 1024;
+  for (const Index rows : {7, 20, 131, 530}) {
+    for (const Index n : {90, 97, 256}) {
+      CAPTURE(rows, n);
+      const Floats a = numbers(rows * wide, 1), b = numbers(rows * n, 2),
+                   before = numbers(wide * n, 3);
+      Floats c = before;
+      gemm({wide, n, rows, true, false}, a.data(), b.data(), c.data(), true);
+      CHECK(worst_error(c, expected({wide, n, rows, true, false}, a, b, before), rows) <= 1);
+      const Floats untransposed = transpose(a, rows, wide);
+      Floats same = before;
+      gemm({wide, n, rows}, untransposed.data(), b.data(), same.data(), true);
+      CHECK(same_bits(same.data(), c.data(), wide * n));
+
+      const Floats w = numbers(wide * n, 4);
+      const AlignedFloats packed(packed_size(wide, n) / sizeof(float));
+      pack(w.data(), wide, n, false, packed.data());
+      Floats whole(static_cast<std::size_t>(rows * wide), 5.0f), row(static_cast<std::size_t>(n));
+      gemm_packed(rows, n, wide, a.data(), wide, packed.data(), nullptr, whole.data(), wide, false);
+      Floats dense;
+      bool gaps_kept = true, rows_alike = true;
+      for (Index i = 0; i < rows; ++i) {
+        const float* const from = whole.data() + i * wide;
+        dense.insert(dense.end(), from, from + n);
+        for (Index j = n; j < wide; ++j) gaps_kept = gaps_kept && from[j] == 5.0f;
+        if (i % 13 != 0) continue;
+        gemm_packed(1, n, wide, a.data() + i * wide, wide, packed.data(), nullptr, row.data(), n,
+                    false);
+        rows_alike = rows_alike && same_bits(row.data(), from, n);
+      }
+      CHECK(worst_error(dense, expected({rows, n, wide}, a, w, {}), wide) <= 1);
+      CHECK(gaps_kept);
+      CHECK(rows_alike);
+    }
   }
 }
 
