@@ -26,8 +26,13 @@ struct RecyclingAllocator {
   RecyclingAllocator() = default;
   template <class U>
   RecyclingAllocator(const RecyclingAllocator<U>&) noexcept {}  // NOLINT(google-explicit-*)
-  T* allocate(std::size_t n) { return static_cast<T*>(RecycledMemory::take(n * sizeof(T))); }
-  void deallocate(T* p, std::size_t n) noexcept { RecycledMemory::give_back(p, n * sizeof(T)); }
+  // T may well be a pointer.
+  T* allocate(std::size_t n) {
+    return static_cast<T*>(RecycledMemory::take(n * sizeof(T)));  // NOLINT(bugprone-sizeof-*)
+  }
+  void deallocate(T* p, std::size_t n) noexcept {
+    RecycledMemory::give_back(p, n * sizeof(T));  // NOLINT(bugprone-sizeof-*)
+  }
   friend bool operator==(const RecyclingAllocator&, const RecyclingAllocator&) { return true; }
 };
 
