@@ -13,7 +13,7 @@ namespace unroll {
 /// same type, as "file:line: function: message", unless it names this place already. Other
 /// exceptions pass as they are.
 template <class F>
-auto blame(const Location& where, std::string_view function, F f) {
+auto blame(const Location& where, std::string_view function, F&& f) {
   const auto message = [&](const Error& e) {
     const std::string place = to_string(where) + ": ", text = e.what();
     return text.starts_with(place) ? text : place + std::string(function) + ": " + text;

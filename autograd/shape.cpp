@@ -80,7 +80,11 @@ Shape Shape::inserted(int axis, std::int64_t extent) const {
 }
 
 bool Shape::operator==(const Shape& other) const {
-  return std::ranges::equal(extents(), other.extents());
+  if (rank_ != other.rank_) return false;
+  for (std::size_t axis = 0; axis < static_cast<std::size_t>(rank_); ++axis) {
+    if (extents_[axis] != other.extents_[axis]) return false;
+  }
+  return true;
 }
 
 std::string to_string(const Shape& shape) {

@@ -212,7 +212,8 @@ Tape::NoGradient Tape::no_gradient() { return NoGradient(state_); }
 
 Variable record_bytes(const Op& op, std::span<const Operand> operands,
                       std::span<const std::byte> attributes) {
-  const Location where = operands.empty() ? Location{} : operands.front().where();
+  static constexpr Location kNowhere;
+  const Location& where = operands.empty() ? kNowhere : operands.front().where();
   return blame(where, op.name(), [&] {
     const Variable& anchor = tape_operand(operands);
     TapeState& state = anchor.state();
@@ -245,6 +246,10 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
   const Type type = op.infer(call);
   const auto read_count = static_cast<std::uint32_t>(op.read_count(call));
   const auto index = static_cast<std::uint32_t>(state.nodes.size());
+  // Of a node, perhaps, that moves when the list grows.
+  const Location& place = state.rule_location != nullptr ? *state.rule_location : where;
+  const char* const file = place.file;
+  const std::uint32_t line = place.line;
   // Filled in where it is: a copy would have to wait until the parts are written.
   Node& node = state.nodes.emplace_back();
   node.op = &op;
@@ -254,7 +259,8 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
   node.attributes = static_cast<std::uint32_t>(state.attributes.size());
   node.differentiable =
       state.no_gradient_depth == 0 && is_floating(type.dtype) && &op != &detach_op();
-  node.where = state.rule_location != nullptr ? *state.rule_location : where;
+  node.where.file = file;
+  node.where.line = line;
   node.type = type;
   state.inputs.insert(state.inputs.end(), inputs.begin(), inputs.end());
   state.attributes.insert(state.attributes.end(), attributes.begin(), attributes.end());

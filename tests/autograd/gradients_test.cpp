@@ -283,3 +283,16 @@ TEST_CASE("second derivatives are the same when they are recorded under no_gradi
   const Variable inside = gradients(slope, {x})[0];
   CHECK(inside.value().identical(outside.value()));
 }
+
+TEST_CASE("a sum of contributions carries the line of what it is the gradient of", "[gradients]") {
+  // At any length the list of nodes may have to move while the sum is recorded.
+  for (int length = 1; length < 300; ++length) {
+    Tape tape;
+    const Variable x = scalar(tape, 0.5);
+    for (int i = 0; i < length; ++i) scalar(tape, i);
+    const Variable dx = gradients(sin(x) * x, {x}).front();
+    const auto& nodes = tape.state().nodes;
+    REQUIRE(nodes[dx.index()].where.file == nodes[x.index()].where.file);
+    REQUIRE(nodes[dx.index()].where.line == nodes[x.index()].where.line);
+  }
+}
