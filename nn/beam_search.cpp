@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <utility>
 
 #include <unroll/autograd/error.h>
@@ -12,6 +13,8 @@
 namespace unroll::nn {
 
 namespace {
+
+constexpr double kNever = -std::numeric_limits<double>::infinity();
 
 /// Better ones first; equal ones in order of row and token.
 bool is_better(const Candidate& a, const Candidate& b) {
@@ -34,13 +37,14 @@ struct Beam {
   }
 };
 
-/// The `count` best continuations of the live hypotheses, the best first.
+/// The `count` best possible continuations of the live hypotheses, the best first.
 std::vector<Candidate> best_continuations(DecodingHistory& history, const Beam& beam,
                                           std::size_t count) {
   std::vector<Candidate> best;  // a heap with the worst on top
   for (const Candidate& live : beam.live) {
     history.for_each_next(live.row, [&](std::int32_t token, double of_token) {
       const Candidate candidate{live.log_probability + of_token, of_token, live.row, token};
+      if (candidate.log_probability == kNever) return;
       if (best.size() == count) {
         if (!is_better(candidate, best.front())) return;
         std::ranges::pop_heap(best, is_better);
@@ -60,6 +64,9 @@ void advance(Beam& beam, std::int64_t limit, DecodingHistory& history,
   const auto width = static_cast<std::size_t>(options.beam_size);
   std::vector<Candidate> going_on;
   const auto candidates = best_continuations(history, beam, 2 * width);
+  if (candidates.empty() && beam.found.empty()) {
+    beam.add(history.read({kNever, kNever, beam.live.front().row, options.end}), width);
+  }
   for (std::size_t rank = 0; rank < candidates.size(); ++rank) {
     const Candidate& c = candidates[rank];
     if (c.token != options.end) {

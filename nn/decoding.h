@@ -60,12 +60,14 @@ struct Hypothesis {
 double length_normalizer(std::int64_t n, double exponent);
 
 /// The most probable token at every step, the first of equal ones; one hypothesis per sentence.
-/// Throws ValueError for options out of range or a step result of another number of rows,
-/// NumericError for a log-probability that is NaN.
+/// Where nothing is possible the end is chosen, with log-probability -infinity. Throws ValueError
+/// for options out of range, a step result of another number of rows, or another vocabulary than in
+/// the step before, NumericError for a log-probability that is NaN.
 std::vector<Hypothesis> greedy(const StepFunction& step, std::int64_t sentences,
                                const DecodingOptions& options = {});
 
 /// Follows the beam_size most probable beginnings of each sentence, all sentences in one batch.
+/// Impossible ones are not followed; if that leaves nothing, the best beginning ends as in greedy.
 /// Among the 2 * beam_size best continuations those that end count as found if they are within the
 /// first beam_size, and the best others go on. A sentence is over at its maximal length, or when
 /// beam_size are found and the best one that goes on would, if it ended here, score no better than

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace unroll::nn {
@@ -48,23 +49,27 @@ DecodingHistory::DecodingHistory(const StepFunction& step, const DecodingOptions
 void DecodingHistory::advance() {
   StepScores scores = step_(ids_, parents_);
   const Shape& shape = scores.log_probabilities.shape();
-  if (shape.rank() != 2 || shape[0] != static_cast<std::int64_t>(ids_.size())) {
+  const auto rows = static_cast<std::int64_t>(ids_.size());
+  const bool is_first = steps_.empty();
+  const auto vocabulary = static_cast<std::int64_t>(blocked_.size());
+  if (shape.rank() != 2 || shape[0] != rows || (!is_first && shape[1] != vocabulary)) {
     throw ValueError(
-        fmt::format("decoding: the step function returned scores of shape {}; "
-                    "expected [{}, vocabulary]",
-                    to_string(shape), ids_.size()));
+        fmt::format("decoding: the step function returned scores of shape {}; expected [{}, {}]",
+                    to_string(shape), rows, is_first ? "vocabulary" : std::to_string(vocabulary)));
   }
-  const std::int64_t rows = std::max<std::int64_t>(1, shape[0]);
-  const std::int64_t width = scores.attention.size() / rows;
-  if (width * rows != scores.attention.size() || (!steps_.empty() && width != attention_width_)) {
+  const Shape& looked = scores.attention.shape();
+  const bool looks = scores.attention.size() > 0;
+  const std::int64_t width = looks ? scores.attention.size() / rows : 0;
+  if ((looks && (looked.rank() == 0 || looked[0] != rows)) ||
+      (!is_first && width != attention_width_)) {
     throw ValueError(
         fmt::format("decoding: the step function returned attention of shape {}; expected {} rows "
                     "as wide as at every step",
-                    to_string(scores.attention.shape()), ids_.size()));
+                    to_string(looked), rows));
   }
   attention_width_ = width;
   scores_ = scores.log_probabilities.to(Dtype::float64);
-  if (blocked_.empty()) {
+  if (is_first) {
     blocked_.resize(static_cast<std::size_t>(shape[1]));
     for (const std::int32_t token : options_.forbidden) block(token, false);
   }
