@@ -12,6 +12,8 @@ namespace unroll::nn::detail {
 
 namespace {
 
+constexpr std::size_t kMostShards = 1U << 16;
+
 /// The number that `text` is, nothing for anything else.
 std::optional<std::size_t> number_in(std::string_view text) {
   std::size_t number = 0;
@@ -30,9 +32,13 @@ std::map<std::size_t, ShardValues> values_of_shards(const std::map<std::string, 
     const std::optional<std::size_t> shard = number_in(text.substr(0, dot));
     const std::string_view rest = text.substr(std::min(dot + 1, text.size()));
     const std::optional<std::size_t> variable = number_in(rest);
-    if (!shard || (!variable && rest != "anew")) {
+    if (!shard || *shard >= kMostShards || (!variable && rest != "anew")) {
       throw ValueError(
           fmt::format("TruncatedBPTT: got the name \"{}\"; expected <shard>.<variable>", name));
+    }
+    if (!variable && (value.dtype() != Dtype::bool_ || value.shape().rank() != 1)) {
+      throw ValueError(fmt::format("TruncatedBPTT: got {} {} as \"{}\"; expected bool [batch]",
+                                   name_of(value.dtype()), to_string(value.shape()), name));
     }
     if (variable) {
       shards[*shard].variables.emplace(*variable, value);

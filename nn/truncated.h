@@ -8,7 +8,8 @@
 //         parallel, parameters, [&](Tape& tape, int shard, const auto& state) {
 //           const auto run = lstm(embedding(tape.input(ids(shard))), {.initial_state = state});
 //           return nn::Truncated{cross_entropy(output(run.outputs), ...), run.last};
-//         });
+//         },
+//         step);  // the seed of what is random in this step
 //     ...
 //   }
 //
@@ -155,13 +156,20 @@ class TruncatedBPTT {
   }
 
   /// All sequences begin anew.
-  void reset() { shards_.clear(); }
+  void reset() {
+    shards_.clear();
+    restored_ = false;
+  }
   /// The sequences in these rows of a shard begin anew, as the cell says; the others go on. Throws
-  /// StateError if this was made without a cell, ValueError for a row that there is not.
+  /// StateError if this was made without a cell, ValueError for a row or shard that there is not.
   void reset(std::span<const std::int32_t> rows, int shard = 0) {
     const auto i = static_cast<std::size_t>(shard);
     if (!begin_)
       throw StateError("TruncatedBPTT: resetting rows takes a cell to construct it from");
+    if (shard < 0 || (i >= shards_.size() && !shards_.empty() && !restored_)) {
+      throw ValueError("TruncatedBPTT: got shard " + std::to_string(shard) + "; expected 0 to " +
+                       std::to_string(shards_.size()) + ", exclusive");
+    }
     if (i >= shards_.size() || !shards_[i].carried) return;
     std::vector<bool> anew = shards_[i].anew;
     anew.resize(rows_of(*shards_[i].carried), false);
@@ -205,10 +213,17 @@ class TruncatedBPTT {
         }
         of_form[variable] = value;
       }
+      const Carried<S> carried(form, of_form);
+      if (!values.anew.empty() && (!begin_ || values.anew.size() != rows_of(carried))) {
+        throw ValueError("TruncatedBPTT: got " + std::to_string(values.anew.size()) +
+                         " rows that may begin anew; expected " +
+                         std::to_string(begin_ ? rows_of(carried) : 0));
+      }
       if (shards.size() <= index) shards.resize(index + 1);
-      shards[index] = {Carried<S>(form, of_form), values.anew};
+      shards[index] = {carried, values.anew};
     }
     shards_ = std::move(shards);
+    restored_ = true;
   }
 
  private:
@@ -221,13 +236,15 @@ class TruncatedBPTT {
   /// Places for what the shards will carry.
   Next room_for(int shards) const {
     const auto count = static_cast<std::size_t>(shards);
-    if (!shards_.empty() && shards_.size() != count) {
+    const bool fits = restored_ ? shards_.size() <= count : shards_.size() == count;
+    if (!shards_.empty() && !fits) {
       throw ValueError("TruncatedBPTT: got " + std::to_string(count) + " shards; expected " +
                        std::to_string(shards_.size()) + ", or a reset");
     }
     return Next(count);
   }
   void carry(Next next) {
+    restored_ = false;
     shards_.resize(next.size());
     for (std::size_t i = 0; i < next.size(); ++i) {
       if (next[i]) shards_[i] = {std::move(next[i]), {}};
@@ -255,6 +272,7 @@ class TruncatedBPTT {
 
   std::function<S(const Variable& like, std::int64_t batch)> begin_;
   RecycledVector<Shard> shards_;
+  bool restored_ = false;  ///< shards behind these may have been empty
 };
 template <HasState Cell>
 TruncatedBPTT(const Cell&) -> TruncatedBPTT<StateOf<Cell>>;

@@ -264,7 +264,8 @@ TEST_CASE("Carried values go through a checkpoint", "[nn]") {
   }
 
   const auto before = values_of(restored);
-  for (const char* name : {"", "0", "0.", ".0", "a.0", "0.b", "0.0.0", "0.9", "-1.0"}) {
+  for (const char* name : {"", "0", "0.", ".0", "a.0", "0.b", "0.0.0", "0.9", "-1.0",
+                           "18446744073709551615.0", "0.anew"}) {
     INFO(name);
     CHECK_THROWS_AS(restored.set_values({{name, Tensor()}}), ValueError);
   }
@@ -274,6 +275,36 @@ TEST_CASE("Carried values go through a checkpoint", "[nn]") {
   nn::TruncatedBPTT<nn::LSTMCell::State> plain;
   plain.set_values({{"0.0", named.at("0.0")}, {"0.1", named.at("0.1")}});
   CHECK(plain.state(tape)->c.value().identical(named.at("0.1")));
+  const Tensor flags(Shape{kBatch}, Dtype::bool_);
+  CHECK_THROWS_AS(plain.set_values({{"0.0", named.at("0.0")}, {"0.anew", flags}}), ValueError);
+  auto short_of_flags = named;
+  short_of_flags["0.anew"] = Tensor(Shape{kBatch - 1}, Dtype::bool_);
+  CHECK_THROWS_AS(restored.set_values(short_of_flags), ValueError);
   restored.set_values({});
   CHECK(restored.values().empty());
+}
+
+TEST_CASE("A checkpoint of a batch smaller than the number of shards", "[nn]") {
+  nn::ParameterSet parameters(5);
+  const nn::GRU gru(parameters.scope(), kIn, kHidden);
+  using States = nn::GRU::States;
+  Parallel parallel({.shards = 3, .threads = 1});
+  const auto chunk = [&](Tape& tape, int shard, const std::optional<States>& state) {
+    if (shard != 1) return nn::Truncated<States>{};
+    const auto run = gru(tape.input(text(0, 2).to(Dtype::float32)), {.initial_state = state});
+    return nn::Truncated{sum(square(run.outputs)), run.last};
+  };
+  nn::TruncatedBPTT bptt(gru), restored(gru);
+  bptt.gradients(parallel, parameters, chunk);
+  restored.set_values(bptt.values());
+  CHECK(restored.loss(parallel, chunk) == bptt.loss(parallel, chunk));
+  Parallel fewer({.shards = 1, .threads = 1}), more({.shards = 4, .threads = 1});
+  CHECK_THROWS_AS(restored.loss(more, chunk), ValueError);
+  restored.set_values(bptt.values());
+  CHECK_THROWS_AS(restored.loss(fewer, chunk), ValueError);
+
+  const std::vector<std::int32_t> rows{0};
+  CHECK_THROWS_AS(bptt.reset(rows, 3), ValueError);
+  CHECK_THROWS_AS(bptt.reset(rows, -1), ValueError);
+  bptt.reset(rows, 2);  // without a sequence
 }
