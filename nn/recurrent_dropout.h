@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <unroll/nn/cell.h>
+#include <unroll/nn/parameter.h>
 #include <unroll/ops/dropout.h>
 #include <unroll/ops/elementwise.h>
 
@@ -27,7 +28,9 @@ struct RecurrentDropout {
 
   State initial_state(const Variable& like, std::int64_t batch) const {
     const StateOf<Cell> state = cell.initial_state(like, batch);
-    return {state, {dropout_mask(output_of(state), rate)}};
+    // The cell may begin with one row for all sequences, but each has a mask of its own.
+    const Variable output = output_of(state);
+    return {state, {dropout_mask(zeros_like(output, output.shape().with(0, batch)), rate)}};
   }
   State step(const Variable& x, const State& state) const {
     return step(x, state, output_of(state.cell));

@@ -141,18 +141,22 @@ class RecurrentLayers : public StackedRNN<Cell> {
                             static_cast<std::size_t>(std::max(options.layers, 0)), hidden),
                         options, cell) {}
 
-  /// One layer of each width; `options.layers` does not count. Throws ValueError for no width, or a
-  /// name that is taken.
+  /// One layer of each width; `options.layers` may say so or stay 1. Throws ValueError for no
+  /// width, another number of layers, or a name that is taken.
   RecurrentLayers(const Scope& scope, std::int64_t in, const std::vector<std::int64_t>& widths,
                   const LayerOptions& options = {}, const typename Cell::Options& cell = {})
-      : StackedRNN<Cell>(make_cells(scope, in, widths, options.bidirectional, cell),
+      : StackedRNN<Cell>(make_cells(scope, in, widths, options, cell),
                          {options.bidirectional, options.dropout, options.batch_first,
                           options.input_dropout, options.locked_dropout, options.residual}) {}
 
  private:
   static std::vector<Cell> make_cells(const Scope& scope, std::int64_t in,
-                                      const std::vector<std::int64_t>& widths, bool bidirectional,
-                                      typename Cell::Options cell) {
+                                      const std::vector<std::int64_t>& widths,
+                                      const LayerOptions& options, typename Cell::Options cell) {
+    if (options.layers > 1 && static_cast<std::size_t>(options.layers) != widths.size()) {
+      throw ValueError("RecurrentLayers: got " + std::to_string(options.layers) + " layers and " +
+                       std::to_string(widths.size()) + " widths; expected one width per layer");
+    }
     const std::string suffix = cell.weights.suffix;
     std::vector<Cell> cells;
     for (std::size_t layer = 0; layer < widths.size(); ++layer) {
@@ -160,7 +164,7 @@ class RecurrentLayers : public StackedRNN<Cell> {
       cell.weights.suffix = name;
       cells.emplace_back(scope, in, widths[layer], cell);
       std::int64_t outputs = output_width(cells.back());
-      if (bidirectional) {
+      if (options.bidirectional) {
         cell.weights.suffix = name + "_reverse";
         cells.emplace_back(scope, in, widths[layer], cell);
         outputs *= 2;

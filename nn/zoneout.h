@@ -3,6 +3,7 @@
 // state; in evaluation it is its mean, the rate.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -16,19 +17,32 @@
 namespace unroll::nn {
 
 /// A cell that forgets to update parts of its state. There is one rate for each Variable that the
-/// cell remembers, in order of declaration: Zoneout(lstm_cell, {0.05, 0.5}) for h and c.
+/// cell remembers, in order of declaration: Zoneout(lstm_cell, {0.05, 0.5}) for h and c. Put
+/// Residual around this, not inside.
 template <RecurrentCell Cell>
 struct Zoneout {
   Cell cell;
   std::vector<double> rates;
 
-  /// Throws ValueError for another number of rates, or one outside [0, 1).
+  /// Throws ValueError for another number of rates, one outside [0, 1), or a cell whose output is
+  /// an Auxiliary, which would not follow what it remembers.
   Zoneout(Cell wrapped, std::vector<double> of_members)
       : cell(std::move(wrapped)), rates(std::move(of_members)) {
-    const std::size_t count = memory_variables(Beginning<Cell>(cell).state).size();
-    if (rates.size() != count) {
+    const Beginning<Cell> own(cell);
+    const Variables remembered = memory_variables(own.state);
+    if (rates.size() != remembered.size()) {
       throw ValueError("Zoneout: got " + std::to_string(rates.size()) + " rates; expected " +
-                       std::to_string(count) + ", one per Variable that the cell remembers");
+                       std::to_string(remembered.size()) +
+                       ", one per Variable that the cell remembers");
+    }
+    const auto is_output = [output = output_of(own.state)](const Variable& v) {
+      return v.same_node(output);
+    };
+    if (std::ranges::none_of(remembered, is_output) &&
+        std::ranges::any_of(state_variables(own.state), is_output)) {
+      throw ValueError(
+          "Zoneout: got a cell whose output is an Auxiliary, like that of Residual; expected one "
+          "that remembers its output, or computes it from what it remembers");
     }
     for (const double rate : rates) {
       if (!(rate >= 0 && rate < 1)) {

@@ -120,6 +120,8 @@ TEST_CASE("Zoneout wants a rate for everything that the cell remembers", "[nn]")
   CHECK_THROWS_AS(nn::Zoneout(lstm, {0.1, 1.0}), ValueError);
   CHECK_THROWS_AS(nn::Zoneout(lstm, {0.1, -0.1}), ValueError);
   CHECK(nn::Zoneout(nn::RecurrentDropout(lstm, 0.5), {0.1, 0.2}).rates.size() == 2);
+  CHECK(nn::Residual(nn::Zoneout(lstm, {0.1, 0.2})).cell.rates.size() == 2);
+  CHECK_THROWS_AS(nn::Zoneout(nn::Residual(lstm), {0.1, 0.2}), ValueError);
 }
 
 TEST_CASE("RecurrentDropout reads its output through one mask at all steps", "[nn]") {
@@ -145,6 +147,19 @@ TEST_CASE("RecurrentDropout reads its output through one mask at all steps", "[n
             .cell.seen.value()
             .identical(Tensor::full({kBatch, kHidden}, 1)));
   CHECK_THROWS_AS(nn::RecurrentDropout(Witness{}, 1).initial_state(x, kBatch), ValueError);
+}
+
+TEST_CASE("Sequences that begin with one row for all have masks of their own", "[nn]") {
+  struct Beginner : Echo {
+    Variable initial_state(const Variable& like, std::int64_t) const {
+      return nn::zeros_like(like, {1, 64});
+    }
+  };
+  Tape tape;
+  const nn::RecurrentDropout cell(Beginner{}, 0.5);
+  const Variable mask = cell.initial_state(input_on(tape), 2).mask.value;
+  REQUIRE(mask.shape() == Shape{2, 64});
+  CHECK_FALSE(row(mask, 0).value().identical(row(mask, 1).value()));
 }
 
 TEST_CASE("What a gated unit keeps of its output is not dropped", "[nn]") {
@@ -272,6 +287,8 @@ TEST_CASE("Layers may have different widths", "[nn]") {
   CHECK(projected(input_on(tape)).last[1].c.shape() == Shape{kBatch, 5});
   CHECK_THROWS_AS(nn::GRU(parameters.scope("none"), kIn, std::vector<std::int64_t>{}), ValueError);
   CHECK_THROWS_AS(nn::GRU(parameters.scope("none"), kIn, 3, {.layers = 0}), ValueError);
+  CHECK_THROWS_AS(nn::GRU(parameters.scope("none"), kIn, {3, 4}, {.layers = 3}), ValueError);
+  CHECK(nn::GRU(parameters.scope("two"), kIn, {3, 4}, {.layers = 2}).layers() == 2);
 }
 
 TEST_CASE("Locked dropout has one mask for all steps of a sequence", "[nn]") {
