@@ -16,12 +16,13 @@ namespace unroll::nn {
 
 namespace {
 
-std::int64_t checked_window(const LocationAttentionOptions& options) {
+/// Before anything is made in it.
+const Scope& checked(const Scope& scope, const LocationAttentionOptions& options) {
   if (options.window < 1 || options.window % 2 == 0) {
     throw ValueError(fmt::format("LocationAttention: got a window of {}; expected an odd number",
                                  options.window));
   }
-  return options.window;
+  return scope;
 }
 
 /// int32 [steps, window]: the steps around each step, -1 beyond the ends.
@@ -41,10 +42,10 @@ Tensor windows(std::int64_t steps, std::int64_t window) {
 
 LocationAttention::LocationAttention(const Scope& scope, std::int64_t query, std::int64_t memory,
                                      std::int64_t width, const LocationAttentionOptions& options)
-    : query_(scope / "query", query, width, {.bias = false}),
+    : query_(checked(scope, options) / "query", query, width, {.bias = false}),
       memory_(scope / "memory", memory, width),
       location_(scope / "location", options.filters, width, {.bias = false}) {
-  const double side = 1 / std::sqrt(static_cast<double>(checked_window(options)));
+  const double side = 1 / std::sqrt(static_cast<double>(options.window));
   filters_ =
       scope.parameter("filters", {options.filters, options.window}, init::uniform(-side, side));
   const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(width, 1)));

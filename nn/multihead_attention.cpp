@@ -70,15 +70,29 @@ MultiheadAttention::MultiheadAttention(const Scope& scope, std::int64_t width, s
   }
 }
 
+const Parameter& MultiheadAttention::own_weight(Part part) const {
+  return part == Part::query ? query_weight_ : part == Part::key ? key_weight_ : value_weight_;
+}
+
+void MultiheadAttention::expect_shape(const Variable& x, Part part) const {
+  const std::int64_t width = in_weight_.defined() ? width_ : own_weight(part).shape()[1];
+  const Shape shape = x.shape();
+  if (shape.rank() == 3 && shape[2] == width) return;
+  throw ShapeError(fmt::format("MultiheadAttention: got the {} {}; expected [{}, {}]",
+                               part == Part::query ? "query"
+                               : part == Part::key ? "key"
+                                                   : "value",
+                               to_string(shape), batch_first_ ? "batch, time" : "time, batch",
+                               width));
+}
+
 Variable MultiheadAttention::projected(const Variable& x, Part part) const {
   const auto i = static_cast<std::int64_t>(part);
   const auto own_rows = [&](const Parameter& all) {
     return slice(use_like(x, all), 0, i * width_, (i + 1) * width_);
   };
-  const Parameter& apart = part == Part::query ? query_weight_
-                           : part == Part::key ? key_weight_
-                                               : value_weight_;
-  const Variable weight = in_weight_.defined() ? own_rows(in_weight_) : use_like(x, apart);
+  const Variable weight =
+      in_weight_.defined() ? own_rows(in_weight_) : use_like(x, own_weight(part));
   const Variable y = in_bias_.defined() ? unroll::linear(x, weight, own_rows(in_bias_))
                                         : unroll::linear(x, weight);
   const Shape shape = y.shape();
@@ -88,6 +102,12 @@ Variable MultiheadAttention::projected(const Variable& x, Part part) const {
 
 MultiheadMemory MultiheadAttention::prepare(const Variable& key, const Variable& value,
                                             const Lengths& lengths) const {
+  expect_shape(key, Part::key);
+  expect_shape(value, Part::value);
+  if (key.shape().without(2) != value.shape().without(2)) {
+    throw ShapeError(fmt::format("MultiheadAttention: got keys {} and values {}; expected as many",
+                                 to_string(key.shape()), to_string(value.shape())));
+  }
   const SequenceMask real(key, lengths, batch_first_);
   const Variable clean = real(key);
   const Variable clean_value = value.same_node(key) ? clean : real(value);
@@ -101,6 +121,7 @@ MultiheadMemory MultiheadAttention::empty(const Variable& like, std::int64_t bat
 
 MultiheadAttended MultiheadAttention::attend(const Variable& query, const MultiheadMemory& memory,
                                              const MultiheadAttendOptions& options) const {
+  expect_shape(query, Part::query);
   const std::int64_t head_width = width_ / heads_;
   const double scale = 1 / std::sqrt(static_cast<double>(head_width));
   const Variable q = projected(query, Part::query) * scale;

@@ -52,6 +52,7 @@ struct MultiheadAttended {
 /// Parameters, names and first values are PyTorch's: in_proj_weight [3 E, E], or q_proj_weight,
 /// k_proj_weight and v_proj_weight if there is a width of its own; in_proj_bias, out_proj.weight,
 /// out_proj.bias. A query that may look nowhere gets weights 0 and the output out_proj.bias.
+/// Throws ShapeError for a query, key or value of another shape than the functions name.
 class MultiheadAttention {
  public:
   /// E = `width`, d = E / heads. Throws ValueError unless heads divide it.
@@ -72,6 +73,8 @@ class MultiheadAttention {
 
  private:
   enum class Part : std::uint8_t { query, key, value };
+  const Parameter& own_weight(Part part) const;
+  void expect_shape(const Variable& x, Part part) const;
   /// x [T, B, ...] -> [B, heads, T, d]
   Variable projected(const Variable& x, Part part) const;
 

@@ -38,8 +38,8 @@ MultiheadAttentionOptions attention_options(const TransformerOptions& options) {
 
 TransformerEncoderLayer::TransformerEncoderLayer(const Scope& scope, std::int64_t width,
                                                  const TransformerOptions& options)
-    : common_(scope, width, options),
-      attention_(scope / "self_attn", width, options.heads, attention_options(options)),
+    : attention_(scope / "self_attn", width, options.heads, attention_options(options)),
+      common_(scope, width, options),
       norm1_(scope / "norm1", width),
       norm2_(scope / "norm2", width) {}
 
@@ -57,9 +57,9 @@ Variable TransformerEncoderLayer::operator()(const Variable& x,
 
 TransformerDecoderLayer::TransformerDecoderLayer(const Scope& scope, std::int64_t width,
                                                  const TransformerOptions& options)
-    : common_(scope, width, options),
-      self_attention_(scope / "self_attn", width, options.heads, attention_options(options)),
+    : self_attention_(scope / "self_attn", width, options.heads, attention_options(options)),
       memory_attention_(scope / "multihead_attn", width, options.heads, attention_options(options)),
+      common_(scope, width, options),
       norm1_(scope / "norm1", width),
       norm2_(scope / "norm2", width),
       norm3_(scope / "norm3", width) {}

@@ -74,8 +74,9 @@ class TransformerEncoderLayer {
   Variable operator()(const Variable& x, const TransformerEncoderCall& call = {}) const;
 
  private:
-  detail::TransformerLayer common_;
+  // Heads are checked before a parameter is made, and the order is PyTorch's.
   MultiheadAttention attention_;
+  detail::TransformerLayer common_;
   LayerNorm norm1_, norm2_;
 };
 
@@ -114,8 +115,8 @@ class TransformerDecoderLayer {
   template <class OverSelf, class OverMemory>
   Variable sublayers(const Variable& x, OverSelf over_self, OverMemory over_memory) const;
 
-  detail::TransformerLayer common_;
   MultiheadAttention self_attention_, memory_attention_;
+  detail::TransformerLayer common_;
   LayerNorm norm1_, norm2_, norm3_;
 };
 

@@ -102,5 +102,7 @@ TEST_CASE("Location attention: gradients over several steps, and masks", "[nn]")
     }
   }
   CHECK(all[0].value().at(kSteps) == 0.5);
+  const std::size_t before = parameters.size();
   CHECK_THROWS_AS(nn::LocationAttention(parameters.scope("b"), 2, 2, 3, {.window = 4}), ValueError);
+  CHECK(parameters.size() == before);
 }

@@ -138,4 +138,15 @@ TEST_CASE("Attention of many heads says what is wrong", "[nn]") {
   const Variable x = tape.input(Tensor(Shape{3, 2, 4}));
   CHECK_THROWS_AS(attention(x, x, x, {.key_lengths = {1, 2, 3}}), ShapeError);
   CHECK_THROWS_AS(attention(x, x, x, {.key_lengths = {1, 4}}), ValueError);
+  const nn::MultiheadAttention wide(parameters.scope("d"), 4, 2,
+                                    {.key_width = 3, .batch_first = true});
+  const Variable flat = tape.input(Tensor(Shape{3, 4})), more = tape.input(Tensor(Shape{5, 2, 4}));
+  CHECK(thrown_message([&] { attention(flat, x, x); }) ==
+        "MultiheadAttention: got the query [3, 4]; expected [time, batch, 4]");
+  CHECK(thrown_message([&] { wide(x, x, x); }) ==
+        "MultiheadAttention: got the key [3, 2, 4]; expected [batch, time, 3]");
+  CHECK(thrown_message([&] { attention(x, x, flat); }) ==
+        "MultiheadAttention: got the value [3, 4]; expected [time, batch, 4]");
+  CHECK(thrown_message([&] { attention(x, x, more); }) ==
+        "MultiheadAttention: got keys [3, 2, 4] and values [5, 2, 4]; expected as many");
 }

@@ -211,3 +211,10 @@ TEST_CASE("Transformer learns eight pairs by heart and writes them step by step"
     CHECK(greedy[pair].attention.shape() == Shape{4, 3});
   }
 }
+
+TEST_CASE("A Transformer layer whose heads do not divide its width leaves no parameters", "[nn]") {
+  nn::ParameterSet parameters(1);
+  CHECK_THROWS_AS(nn::TransformerEncoderLayer(parameters.scope(), 5, {.heads = 2}), ValueError);
+  CHECK_THROWS_AS(nn::TransformerDecoderLayer(parameters.scope(), 5, {.heads = 2}), ValueError);
+  CHECK(parameters.size() == 0);
+}
