@@ -28,7 +28,6 @@
 #include <unroll/nn/gru_cell.h>
 #include <unroll/nn/lengths.h>
 #include <unroll/nn/linear.h>
-#include <unroll/nn/lstm_cell.h>
 #include <unroll/nn/stacked_cell.h>
 #include <unroll/nn/stacked_rnn.h>
 #include <unroll/ops/dropout.h>
@@ -78,7 +77,7 @@ class EncoderDecoder {
 
   EncoderDecoder(const Scope& scope, const EncoderDecoderOptions& options);
 
-  /// Reads source ids int32 [B, S]. Padded ids, or those beyond the lengths, have no influence.
+  /// Reads source ids int32 [B, S]; padded ones and those beyond the lengths only have to be ids.
   Encoded encode(Tape& tape, const Tensor& source, const Lengths& lengths = {}) const;
 
   /// Feeds one target token per row, ids int32 [B].
@@ -265,9 +264,13 @@ template <RecurrentCell Cell, class Attention>
 Variable EncoderDecoder<Cell, Attention>::loss(Tape& tape, const Tensor& source,
                                                const Tensor& target,
                                                const TargetLossOptions& options) const {
+  const Shape shape = target.shape();
+  if (shape.rank() != 2 || shape[1] < 2 || shape[0] != source.shape().extent(0)) {
+    throw ShapeError("EncoderDecoder: got target " + to_string(shape) + " for source " +
+                     to_string(source.shape()) + "; expected [batch, 2 steps or more]");
+  }
   const Encoded encoded = encode(tape, source, options.source_lengths);
-  const std::int64_t steps = target.shape().extent(1) - 1;
-  if (steps < 1) throw ShapeError("EncoderDecoder: the target is shorter than begin and end");
+  const std::int64_t steps = shape[1] - 1;
   const Variable fed = tape.input(time_first(columns(target, 0, steps)));
   const Variable embedded = embed(target_, fed);
   const Variable labels = tape.input(time_first(columns(target, 1, steps + 1)));

@@ -8,7 +8,7 @@
 #include <cmath>
 
 #include <unroll/autograd/random.h>
-#include <unroll/autograd/tape_state.h>
+#include <unroll/ops/dropout.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/reductions.h>
 
@@ -29,7 +29,7 @@ bool is_sampling(const Variable& on_tape_of, const ScheduledSampling& sampling) 
     throw ValueError(fmt::format("scheduled sampling: got a probability of {}; expected 0 to 1",
                                  sampling.probability));
   }
-  return sampling.probability > 0 && on_tape_of.state().options.training;
+  return sampling.probability > 0 && in_training(on_tape_of);
 }
 
 Variable next_tokens(const Variable& truth, const Variable& logits,
@@ -49,6 +49,9 @@ Variable next_tokens(const Variable& truth, const Variable& logits,
 }
 
 double inverse_sigmoid_schedule(std::int64_t step, double k) {
+  if (!(k >= 1)) {
+    throw ValueError(fmt::format("inverse_sigmoid_schedule: got k {}; expected 1 or more", k));
+  }
   return 1 - k / (k + std::exp(static_cast<double>(step) / k));
 }
 

@@ -32,7 +32,7 @@ Variable next_tokens(const Variable& truth, const Variable& logits,
                      const ScheduledSampling& sampling);
 
 /// A schedule for the probability: 1 - k / (k + exp(step / k)), from about 1 / k towards 1 with the
-/// middle at step k log k; k >= 1.
+/// middle at step k log k. Throws ValueError unless k >= 1.
 double inverse_sigmoid_schedule(std::int64_t step, double k);
 
 template <State S>

@@ -177,4 +177,6 @@ TEST_CASE("The schedule rises from nearly 0 to 1", "[nn]") {
   CHECK(nn::inverse_sigmoid_schedule(1000, 20) == Approx(1).epsilon(1e-12));
   const auto middle = static_cast<std::int64_t>(std::lround(50 * std::log(50.0)));
   CHECK(nn::inverse_sigmoid_schedule(middle, 50) == Approx(0.5).epsilon(0.02));
+  CHECK_THROWS_AS(nn::inverse_sigmoid_schedule(0, 0), ValueError);
+  CHECK_THROWS_AS(nn::inverse_sigmoid_schedule(0, std::nan("")), ValueError);
 }
