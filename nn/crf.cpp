@@ -73,14 +73,6 @@ void check_emissions(Dtype dtype, const Shape& shape, std::int64_t tags, const L
   lengths.check(shape[1], shape[0]);
 }
 
-/// The length of each of `batch` sequences.
-std::vector<std::int32_t> values_of(const Lengths& lengths, std::int64_t batch,
-                                    std::int64_t steps) {
-  if (lengths.given()) return lengths.values();
-  return std::vector<std::int32_t>(static_cast<std::size_t>(batch),
-                                   static_cast<std::int32_t>(steps));
-}
-
 /// bool [B]: has the sequence a step?
 Tensor any_step(const std::vector<std::int32_t>& lengths) {
   Tensor result(Shape{static_cast<std::int64_t>(lengths.size())}, Dtype::bool_);
@@ -199,7 +191,7 @@ Variable Crf::log_partition(const Variable& emissions, const Lengths& lengths, L
     const RecordedAt place(emissions, at);
     const std::int64_t steps = emissions.shape()[0], batch = emissions.shape()[1];
     if (steps == 0) return zeros_like(emissions, {batch});
-    std::vector<std::int32_t> left = values_of(lengths, batch, steps);
+    std::vector<std::int32_t> left = lengths.or_full(batch, steps);
     const Variable any = input_like(emissions, any_step(left));
     for (std::int32_t& n : left) n = std::max(n - 1, 0);
     const Variable first = where(reshape(any, {batch, 1}), select(emissions, 0, 0), 0.0) + start;
@@ -224,7 +216,7 @@ Variable Crf::score(const Variable& emissions, const Tensor& tags, const Lengths
       throw ShapeError(fmt::format("got tags {} for emissions {}; expected [time, batch]",
                                    to_string(tags.shape()), to_string(shape)));
     }
-    const Places places = places_of(tags, values_of(lengths, shape[1], shape[0]), shape[2]);
+    const Places places = places_of(tags, lengths.or_full(shape[1], shape[0]), shape[2]);
     const RecordedAt place(emissions, at);
     const auto data = [&](const Tensor& value) { return input_like(emissions, value); };
     const Variable emitted = where(data(places.real), gather(emissions, 2, data(places.tags)), 0.0);
@@ -261,7 +253,7 @@ std::vector<TagPath> Crf::decode(const Tensor& emissions, const Lengths& lengths
     const Tensor values = emissions.to(Dtype::float64);
     const Viterbi viterbi(*this);
     std::vector<TagPath> result;
-    for (const std::int32_t steps : values_of(lengths, shape[1], shape[0])) {
+    for (const std::int32_t steps : lengths.or_full(shape[1], shape[0])) {
       const auto width = static_cast<std::size_t>(shape[2]);
       const double* first = values.data<double>().data() + result.size() * width;
       result.push_back(viterbi(first, static_cast<std::size_t>(shape[1]) * width,

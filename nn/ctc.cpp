@@ -78,12 +78,11 @@ Positions positions_of(const Tensor& targets, const CtcOptions& options, std::in
   const auto may_skip = p.may_skip.mutable_data<bool>(), begin = p.begin.mutable_data<bool>(),
              end = p.end.mutable_data<bool>();
   const auto weights = p.weights.mutable_data<double>();
-  const std::vector<std::int32_t> lengths = options.target_lengths.values();
+  const std::vector<std::int32_t> lengths = options.target_lengths.or_full(batch, most);
   const auto ids = targets.data<std::int32_t>();
   for (std::size_t b = 0; b < weights.size(); ++b) {
     const auto width = static_cast<std::size_t>(most), row = b * (2 * width + 1);
-    const auto count =
-        options.target_lengths.given() ? static_cast<std::size_t>(lengths[b]) : width;
+    const auto count = static_cast<std::size_t>(lengths[b]);
     for (std::size_t i = 0; i < count; ++i) {
       const std::int32_t id = ids[b * width + i];
       if (id < 0 || id >= classes || id == options.blank) {

@@ -28,10 +28,7 @@ class Steps {
       : values_(checked(function, x, options).to(Dtype::float64)),
         batch_(x.shape()[1]),
         classes_(x.shape()[2]),
-        lengths_(options.lengths.given()
-                     ? options.lengths.values()
-                     : std::vector<std::int32_t>(static_cast<std::size_t>(batch_),
-                                                 static_cast<std::int32_t>(x.shape()[0]))) {
+        lengths_(options.lengths.or_full(batch_, x.shape()[0])) {
     for (std::int64_t b = 0; b < batch_; ++b) {
       for (std::int64_t t = 0; t < count(b); ++t) {
         if (std::ranges::any_of(at(t, b), [](double value) { return std::isnan(value); })) {

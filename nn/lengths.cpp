@@ -51,6 +51,12 @@ void Lengths::check(std::int64_t batch, std::int64_t steps) const {
   }
 }
 
+std::vector<std::int32_t> Lengths::or_full(std::int64_t batch, std::int64_t steps) const {
+  if (values_) return *values_;
+  return std::vector<std::int32_t>(static_cast<std::size_t>(batch),
+                                   static_cast<std::int32_t>(steps));
+}
+
 bool Lengths::all_are(std::int64_t steps) const {
   return !values_ || std::ranges::all_of(*values_, [&](std::int32_t n) { return n == steps; });
 }

@@ -25,6 +25,8 @@ class Lengths {
   bool given() const { return values_.has_value(); }
   /// Empty if not given.
   std::vector<std::int32_t> values() const { return values_.value_or(std::vector<std::int32_t>()); }
+  /// Those given, or `steps` for each of `batch` sequences.
+  std::vector<std::int32_t> or_full(std::int64_t batch, std::int64_t steps) const;
   /// Is every sequence `steps` long?
   bool all_are(std::int64_t steps) const;
   /// Throws ShapeError unless there is one per sequence, ValueError unless all are in [0, steps].

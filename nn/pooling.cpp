@@ -40,9 +40,7 @@ struct Steps {
     batch = shape[1 - time_axis];
     options.lengths.check(batch, count);
     all_full = options.lengths.all_are(count);
-    lengths = options.lengths.given() ? options.lengths.values()
-                                      : std::vector<std::int32_t>(static_cast<std::size_t>(batch),
-                                                                  static_cast<std::int32_t>(count));
+    lengths = options.lengths.or_full(batch, count);
   }
 
   Variable zeros() const { return zeros_like(x, x.shape().without(time_axis)); }

@@ -304,6 +304,8 @@ TEST_CASE("Lengths may be a tensor or a variable", "[nn]") {
       Tensor(Shape{2, 3}, {true, false, false, true, true, true})));
   const Tensor ids(Shape{2, 3}, {5, 0, 6, 7, 0, 0});
   CHECK(nn::lengths_of(ids, 0).values() == std::vector<std::int32_t>{3, 1});
+  CHECK(nn::Lengths({2, 1}).or_full(2, 3) == std::vector<std::int32_t>{2, 1});
+  CHECK(nn::Lengths().or_full(2, 3) == std::vector<std::int32_t>{3, 3});
   CHECK(nn::time_first(ids).identical(Tensor(Shape{3, 2}, {5, 7, 0, 0, 6, 0})));
   CHECK(nn::columns(ids, 1, 3).identical(Tensor(Shape{2, 2}, {0, 6, 0, 0})));
   CHECK_THROWS_AS(nn::columns(ids, 1, 4), ShapeError);
