@@ -1,6 +1,0 @@
-# Runs ${program} and compares what it prints with the file ${expected}.
-execute_process(COMMAND ${program} OUTPUT_VARIABLE printed COMMAND_ERROR_IS_FATAL ANY)
-file(READ ${expected} promised)
-if(NOT printed STREQUAL promised)
-  message(FATAL_ERROR "README.md promises\n${promised}\nbut the program prints\n${printed}")
-endif()
