@@ -23,6 +23,7 @@
 #include <vector>
 
 #include <unroll/autograd/error.h>
+#include <unroll/nn/carried.h>
 #include <unroll/nn/decoding.h>
 #include <unroll/nn/state.h>
 #include <unroll/ops/softmax.h>

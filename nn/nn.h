@@ -2,6 +2,7 @@
 #pragma once
 
 #include <unroll/nn/attention.h>
+#include <unroll/nn/carried.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/coupled_lstm_cell.h>
 #include <unroll/nn/crf.h>

@@ -29,6 +29,7 @@
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/parallel.h>
+#include <unroll/nn/carried.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/parameter.h>
 #include <unroll/nn/state.h>

@@ -101,19 +101,3 @@ TEST_CASE("A detached state lets no gradient through", "[nn]") {
   const auto g = gradients(sum(cut.h * cut.c * x), {x});
   CHECK(g[0].item() == 27);
 }
-
-TEST_CASE("A carried state outlives its tape's pass, and its rows can be rearranged", "[nn]") {
-  Tape tape;
-  const Pair state{numbers(tape, {1, 2, 3}) * 2.0, Variable()};
-  const nn::Carried carried(state);
-  tape.reset();
-  CHECK(thrown_message([&] { return state.h.value(); }) != "");
-  CHECK(carried.on(tape).h.value().identical(Tensor(Shape{3, 1}, {2.F, 4.F, 6.F})));
-  CHECK_FALSE(carried.on(tape).c.defined());
-  const std::vector<std::int32_t> rows{2, 0, 2, 1};
-  const Pair moved = carried.rows(rows).on(tape);
-  CHECK(moved.h.value().identical(Tensor(Shape{4, 1}, {6.F, 2.F, 6.F, 4.F})));
-  const std::vector<std::int32_t> outside{3};
-  CHECK_THROWS_AS(carried.rows(outside), ValueError);
-  CHECK_THROWS_AS(nn::gather_rows(Tensor::scalar(1), rows), ShapeError);
-}
