@@ -10,6 +10,7 @@
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/nn/parameter.h>
+#include <unroll/nn/sequence_mask.h>
 #include <unroll/nn/state.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/indexing.h>
@@ -56,10 +57,7 @@ struct Steps {
   }
   /// The outputs, with `number` at the padded steps.
   Variable with_pads(double number) const {
-    if (all_full) return x;
-    Variable mask = input_like(x, length_mask(lengths, count));
-    if (time_axis == 0) mask = transpose(mask, 0, 1);
-    return where(mask_for(mask, x), x, number);
+    return SequenceMask(x, lengths, time_axis == 1)(x, number);
   }
 };
 

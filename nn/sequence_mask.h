@@ -22,10 +22,10 @@ class SequenceMask {
     if (!lengths.all_are(steps)) mask_ = input_like(x, length_mask(lengths, steps));
   }
 
-  /// x with zeros beyond the lengths, whatever stood there.
-  Variable operator()(const Variable& x) const {
+  /// x with `pad` beyond the lengths, whatever stood there.
+  Variable operator()(const Variable& x, double pad = 0) const {
     if (!mask_.defined()) return x;
-    return where(mask_for(batch_first_ ? mask_ : transpose(mask_, 0, 1), x), x, 0.0);
+    return where(mask_for(batch_first_ ? mask_ : transpose(mask_, 0, 1), x), x, pad);
   }
   /// bool [B, 1, 1, T]; undefined if all steps are real.
   Variable of_keys() const {
