@@ -152,6 +152,22 @@ TEST_CASE("EncoderDecoder: padded source ids have no influence", "[nn]") {
   for (const auto& p : parameters) CHECK(ga[p].identical(gb[p]));
 }
 
+TEST_CASE("EncoderDecoder names a target that does not fit", "[nn]") {
+  nn::ParameterSet parameters(1);
+  const nn::EncoderDecoder model(
+      parameters.scope(),
+      {.source_vocabulary = 8, .target_vocabulary = 7, .embedding = 3, .hidden = 4});
+  Tape tape;
+  const Tensor source(Shape{2, 3}, {4, 5, 6, 7, 0, 0});
+  for (const Shape& shape : {Shape{2, 1}, Shape{3, 4}, Shape{6}}) {
+    const Tensor target = Tensor::full(shape, 4, Dtype::int32);
+    CHECK_THROWS_AS(model.loss(tape, source, target), ShapeError);
+    CHECK(thrown_message([&] { model.loss(tape, source, target); }) ==
+          "EncoderDecoder: got target " + to_string(shape) +
+              " for source [2, 3]; expected [batch, 2 steps or more]");
+  }
+}
+
 TEST_CASE("EncoderDecoder: a new model knows nothing, with a tied output layer, too", "[nn]") {
   for (const bool tied : {false, true}) {
     nn::ParameterSet parameters(1);
