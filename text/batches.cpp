@@ -94,4 +94,38 @@ std::vector<std::vector<std::size_t>> make_batches(const std::vector<ExampleLeng
   return batches;
 }
 
+PaddedIds padded(const std::vector<std::vector<std::int32_t>>& sequences,
+                 std::span<const std::size_t> positions, const PaddingOptions& options) {
+  PaddedIds result;
+  std::size_t longest = 0;
+  for (const std::size_t i : positions) {
+    if (i >= sequences.size()) {
+      throw ValueError("padded: got position " + std::to_string(i) + "; expected less than " +
+                       std::to_string(sequences.size()) + ", the number of sequences");
+    }
+    result.lengths.push_back(static_cast<std::int32_t>(sequences[i].size()));
+    longest = std::max(longest, sequences[i].size());
+  }
+  const std::size_t batch = positions.size();
+  const auto rows = static_cast<std::int64_t>(options.batch_first ? batch : longest);
+  const auto columns = static_cast<std::int64_t>(options.batch_first ? longest : batch);
+  result.ids = Tensor({rows, columns}, Dtype::int32);
+  const auto ids = result.ids.mutable_data<std::int32_t>();
+  std::ranges::fill(ids, options.pad);
+  for (std::size_t b = 0; b < batch; ++b) {
+    const std::vector<std::int32_t>& sequence = sequences[positions[b]];
+    for (std::size_t t = 0; t < sequence.size(); ++t) {
+      ids[options.batch_first ? b * longest + t : t * batch + b] = sequence[t];
+    }
+  }
+  return result;
+}
+
+PaddedIds padded(const std::vector<std::vector<std::int32_t>>& sequences,
+                 const PaddingOptions& options) {
+  std::vector<std::size_t> all(sequences.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return padded(sequences, all, options);
+}
+
 }  // namespace unroll::text

@@ -1,9 +1,13 @@
-// Batches of examples of similar length, under a budget of tokens.
+// Batches of examples of similar length, under a budget of tokens, and sequences of ids as one
+// padded tensor.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
+
+#include <unroll/autograd/tensor.h>
 
 namespace unroll::text {
 
@@ -30,5 +34,24 @@ struct BatchOptions {
 std::vector<std::vector<std::size_t>> make_batches(const std::vector<ExampleLength>& lengths,
                                                    const BatchOptions& options,
                                                    std::uint64_t epoch);
+
+/// Sequences of ids side by side.
+struct PaddedIds {
+  Tensor ids;                         ///< int32 [T, B], or [B, T] if batch_first
+  std::vector<std::int32_t> lengths;  ///< of each sequence
+};
+
+struct PaddingOptions {
+  std::int32_t pad = 0;
+  bool batch_first = false;
+};
+
+/// The sequences at these positions, filled up with `pad` to the length of the longest.
+/// Throws ValueError for a position that there is not.
+PaddedIds padded(const std::vector<std::vector<std::int32_t>>& sequences,
+                 std::span<const std::size_t> positions, const PaddingOptions& options = {});
+/// The same of all sequences.
+PaddedIds padded(const std::vector<std::vector<std::int32_t>>& sequences,
+                 const PaddingOptions& options = {});
 
 }  // namespace unroll::text

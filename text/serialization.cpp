@@ -16,8 +16,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::pair<TokenizerKind, const char*>, 3> kKindNames = {
+constexpr std::array<std::pair<TokenizerKind, const char*>, 4> kKindNames = {
     {{TokenizerKind::words, "words"},
+     {TokenizerKind::spaces, "spaces"},
      {TokenizerKind::characters, "characters"},
      {TokenizerKind::bpe, "bpe"}}};
 
@@ -114,7 +115,7 @@ TokenizerKind kind_named(const Fields& fields) {
   for (const auto& [kind, name] : kKindNames) {
     if (wanted == name) return kind;
   }
-  fields.fail("kind \"" + wanted + "\"", "words, characters or bpe");
+  fields.fail("kind \"" + wanted + "\"", "words, spaces, characters or bpe");
 }
 
 }  // namespace

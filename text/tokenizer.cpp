@@ -25,6 +25,18 @@ std::vector<std::string> bpe_words(const std::string& sentence) {
   return words;
 }
 
+std::vector<std::string> split_at_separators(const std::string& sentence) {
+  std::vector<std::string> tokens;
+  bool open = false;
+  for (const char32_t code_point : decode_utf8(sentence)) {
+    const bool separator = is_separator(code_point);
+    if (!separator && !open) tokens.emplace_back();
+    if (!separator) tokens.back() += encode_utf8(std::u32string_view(&code_point, 1));
+    open = !separator;
+  }
+  return tokens;
+}
+
 std::vector<std::string> split_characters(const std::string& sentence) {
   std::vector<std::string> tokens;
   bool space = false;
@@ -81,6 +93,7 @@ Tokenizer::Tokenizer(const TokenizerOptions& options, Bpe bpe)
 std::vector<std::string> Tokenizer::tokenize(std::string_view sentence) const {
   const std::string text = prepare(sentence, options_);
   if (options_.kind == TokenizerKind::words) return split_words(text);
+  if (options_.kind == TokenizerKind::spaces) return split_at_separators(text);
   if (!bpe_) return split_characters(text);
   std::vector<std::string> tokens;
   for (const std::string& word : bpe_words(text)) {
@@ -90,7 +103,11 @@ std::vector<std::string> Tokenizer::tokenize(std::string_view sentence) const {
 }
 
 std::string Tokenizer::detokenize(const std::vector<std::string>& tokens) const {
-  return options_.kind == TokenizerKind::words ? join_words(tokens) : concatenate(tokens);
+  if (options_.kind == TokenizerKind::words) return join_words(tokens);
+  if (options_.kind != TokenizerKind::spaces) return concatenate(tokens);
+  std::string sentence;
+  for (const std::string& token : tokens) sentence += (sentence.empty() ? "" : " ") + token;
+  return sentence;
 }
 
 TokenizerLearner::TokenizerLearner(const TokenizerOptions& options) : options_(options) {

@@ -5,6 +5,7 @@
 // at the ends. Up to that, detokenize(tokenize(sentence)) is the sentence.
 //   words       text/words.h: plain words and punctuation, marked where spacing is out of the
 //               ordinary
+//   spaces      what stands between spaces, for text that is cut already
 //   characters  one token per code point, a space as U+2581
 //   bpe         the pieces of text/words.h, U+2581 in front of those after a space and of the
 //   first,
@@ -21,7 +22,7 @@
 
 namespace unroll::text {
 
-enum class TokenizerKind { words, characters, bpe };
+enum class TokenizerKind { words, spaces, characters, bpe };
 
 struct TokenizerOptions {
   TokenizerKind kind = TokenizerKind::words;

@@ -100,7 +100,7 @@ int run(const TrainCommand& command) {
 
   Translator translator(std::move(languages), command.network, command.trainer.seed);
   fmt::print(stderr, "{} parameters\n", translator.parameters().elements());
-  const TrainingSummary summary =
+  const train::FitSummary summary =
       train(translator, training, held_out, command.trainer, command.model);
   fmt::print("{}: best epoch {} of {}, validation loss {:.4f} per token, {} steps in {}{}\n",
              command.model, summary.best_epoch, summary.epochs, summary.best_loss, summary.steps,

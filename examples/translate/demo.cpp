@@ -35,7 +35,7 @@ int run(const DemoCommand& command) {
 
   Translator translator(std::move(languages), {.embedding = 96, .hidden = 160, .dropout = 0.1},
                         command.seed);
-  const TrainingSummary summary = train(translator, training, validation,
+  const train::FitSummary summary = train(translator, training, validation,
                                         {.epochs = 30,
                                          .minutes = command.minutes,
                                          .batch_tokens = 1024,

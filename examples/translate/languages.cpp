@@ -42,9 +42,9 @@ std::string Language::decode(const std::vector<std::int32_t>& ids) const {
 }
 
 Languages Languages::learn(const std::vector<text::SentencePair>& pairs,
-                           const LanguageOptions& options) {
-  return {learn_side(pairs, &text::SentencePair::source, options),
-          learn_side(pairs, &text::SentencePair::target, options)};
+                           const LanguageOptions& source, const LanguageOptions& target) {
+  return {learn_side(pairs, &text::SentencePair::source, source),
+          learn_side(pairs, &text::SentencePair::target, target)};
 }
 
 std::vector<Example> Languages::encode(const std::vector<text::SentencePair>& pairs) const {

@@ -37,7 +37,12 @@ struct Languages {
 
   /// Learns tokenizers and vocabularies from training pairs.
   static Languages learn(const std::vector<text::SentencePair>& pairs,
-                         const LanguageOptions& options);
+                         const LanguageOptions& source, const LanguageOptions& target);
+  /// With the same options for both languages.
+  static Languages learn(const std::vector<text::SentencePair>& pairs,
+                         const LanguageOptions& options) {
+    return learn(pairs, options, options);
+  }
   std::vector<Example> encode(const std::vector<text::SentencePair>& pairs) const;
 
   /// As JSON text, and back; from_json throws ValueError.

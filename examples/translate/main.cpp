@@ -65,6 +65,7 @@ void add_train(CLI::App& app, TrainCommand& train) {
 
   static const std::map<std::string, text::TokenizerKind> kinds{
       {"words", text::TokenizerKind::words},
+      {"spaces", text::TokenizerKind::spaces},
       {"characters", text::TokenizerKind::characters},
       {"bpe", text::TokenizerKind::bpe}};
   auto& tokenizer = train.language.tokenizer;

@@ -8,6 +8,7 @@
 
 #include <unroll/examples/translate/languages.h>
 #include <unroll/examples/translate/translator.h>
+#include <unroll/train/fit.h>
 
 namespace unroll::translate {
 
@@ -24,17 +25,8 @@ struct TrainerOptions {
   int threads = 0;
   bool bf16 = false;  ///< products of bfloat16 while training, see TapeOptions
   std::uint64_t seed = 1;
-  bool quiet = false;  ///< show nothing on standard error
-};
-
-/// What came out of a training.
-struct TrainingSummary {
-  int epochs = 0;
-  std::int64_t steps = 0;
-  double best_loss = 0;  ///< validation, nats per target token
-  int best_epoch = 0;
-  double seconds = 0;
-  bool interrupted = false;
+  std::string snapshot = {};  ///< what to go on from, see train::FitOptions
+  bool quiet = false;         ///< show nothing on standard error
 };
 
 /// Throws IoError if no model could be written to `path`: better now than after the first epoch.
@@ -46,8 +38,8 @@ void expect_writable(const std::string& path);
 /// Throws ValueError without training or validation examples or for options out of range, IoError
 /// if the model cannot be written, StateError for bf16 on a CPU without it, NumericError when the
 /// loss is not finite.
-TrainingSummary train(Translator& translator, const std::vector<Example>& training,
-                      const std::vector<Example>& validation, const TrainerOptions& options,
-                      const std::string& path);
+train::FitSummary train(Translator& translator, const std::vector<Example>& training,
+                        const std::vector<Example>& validation, const TrainerOptions& options,
+                        const std::string& path);
 
 }  // namespace unroll::translate

@@ -10,6 +10,7 @@
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/nn/seq2seq.h>
+#include <unroll/text/batches.h>
 #include <unroll/train/safetensors.h>
 
 namespace unroll::translate {
@@ -30,30 +31,6 @@ nn::EncoderDecoderOptions network_options(const Languages& languages, const Mode
           .pad = text::kPad,
           .begin = text::kBos,
           .end = text::kEos};
-}
-
-/// Sequences as rows of one int32 tensor, filled up with padding.
-Tensor padded(const std::vector<std::vector<std::int32_t>>& sequences) {
-  std::size_t longest = 0;
-  for (const auto& sequence : sequences) longest = std::max(longest, sequence.size());
-  Tensor result(
-      Shape{static_cast<std::int64_t>(sequences.size()), static_cast<std::int64_t>(longest)},
-      Dtype::int32);
-  auto out = result.mutable_data<std::int32_t>().begin();
-  for (const auto& sequence : sequences) {
-    std::fill(std::ranges::copy(sequence, out).out, out + static_cast<std::ptrdiff_t>(longest),
-              text::kPad);
-    out += static_cast<std::ptrdiff_t>(longest);
-  }
-  return result;
-}
-
-std::vector<std::int32_t> lengths_of(const std::vector<std::vector<std::int32_t>>& sequences) {
-  std::vector<std::int32_t> lengths;
-  for (const auto& sequence : sequences) {
-    lengths.push_back(static_cast<std::int32_t>(sequence.size()));
-  }
-  return lengths;
 }
 
 std::string to_json(const ModelOptions& options) {
@@ -86,8 +63,8 @@ struct Translator::Impl {
   std::vector<std::vector<nn::Hypothesis>> search(
       const std::vector<std::vector<std::int32_t>>& sources, const SearchOptions& search,
       int n_best) const {
-    const auto lengths = lengths_of(sources);
-    const std::int32_t longest = *std::ranges::max_element(lengths);
+    const auto batch = text::padded(sources, {.pad = text::kPad, .batch_first = true});
+    const std::int32_t longest = *std::ranges::max_element(batch.lengths);
     const nn::DecodingOptions decoding{
         .begin = text::kBos,
         .end = text::kEos,
@@ -96,7 +73,7 @@ struct Translator::Impl {
         .beam_size = std::max(search.beam, n_best),
         .length_penalty = search.length_penalty,
         .n_best = n_best};
-    auto steps = nn::decoder(model, padded(sources), lengths);
+    auto steps = nn::decoder(model, batch.ids, batch.lengths);
     if (decoding.beam_size > 1) return nn::beam_search(steps, decoding);
     std::vector<std::vector<nn::Hypothesis>> result;
     for (nn::Hypothesis& best : nn::greedy(steps, decoding)) {
@@ -139,10 +116,11 @@ Variable Translator::loss(Tape& tape, const std::vector<const Example*>& example
     target.insert(target.end(), example->target.begin(), example->target.end());
     target.push_back(text::kEos);
   }
-  return impl_->model.loss(tape, padded(sources), padded(targets),
-                           {.source_lengths = lengths_of(sources),
-                            .label_smoothing = label_smoothing,
-                            .reduction = Reduction::sum});
+  const text::PaddingOptions rows{.pad = text::kPad, .batch_first = true};
+  const auto [ids, lengths] = text::padded(sources, rows);
+  return impl_->model.loss(
+      tape, ids, text::padded(targets, rows).ids,
+      {.source_lengths = lengths, .label_smoothing = label_smoothing, .reduction = Reduction::sum});
 }
 
 std::vector<Translation> Translator::translate(const std::string& sentence,

@@ -60,7 +60,7 @@ TEST_CASE("a small translator learns, is saved, and translates the same after lo
   const auto pairs = number_pairs();
   Translator translator = small_translator(pairs);
   const auto examples = translator.languages().encode(pairs);
-  const TrainingSummary summary = train(translator, examples, examples, quick(40), path);
+  const train::FitSummary summary = train(translator, examples, examples, quick(40), path);
   CHECK(summary.best_loss < 0.05);
   CHECK(summary.steps > 100);
   CHECK_FALSE(summary.interrupted);
@@ -117,7 +117,7 @@ TEST_CASE("an interrupt ends the training with a saved model", "[translate]") {
   // A signal of this process to itself while the first epochs run.
   std::signal(SIGALRM, [](int) { std::raise(SIGINT); });
   alarm(1);
-  const TrainingSummary summary =
+  const train::FitSummary summary =
       train(translator, examples, examples, quick(1000000), path.string());
   CHECK(summary.interrupted);
   CHECK(same_values(Translator::load(path.string()), translator));

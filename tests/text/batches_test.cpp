@@ -108,3 +108,19 @@ TEST_CASE("make_batches refuses arguments out of range") {
   CHECK_THROWS_AS(make_batches({{1, 2}}, {.window = 0}, 0), ValueError);
   CHECK(contains(thrown_message([] { make_batches({{1, 1}, {2, -2}}, {}, 0); }), "example 1"));
 }
+
+TEST_CASE("sequences of ids are padded to the longest") {
+  const std::vector<std::vector<std::int32_t>> sequences{{1, 2, 3}, {}, {4}, {5, 6}};
+  const PaddedIds all = padded(sequences);
+  CHECK(all.lengths == std::vector<std::int32_t>{3, 0, 1, 2});
+  CHECK(all.ids.shape() == Shape{3, 4});
+  CHECK(std::ranges::equal(all.ids.data<std::int32_t>(),
+                           std::vector<std::int32_t>{1, 0, 4, 5, 2, 0, 0, 6, 3, 0, 0, 0}));
+  const std::vector<std::size_t> chosen{3, 2};
+  const PaddedIds some = padded(sequences, chosen, {.pad = -1, .batch_first = true});
+  CHECK(some.lengths == std::vector<std::int32_t>{2, 1});
+  CHECK(some.ids.shape() == Shape{2, 2});
+  CHECK(std::ranges::equal(some.ids.data<std::int32_t>(), std::vector<std::int32_t>{5, 6, 4, -1}));
+  CHECK(padded({}).ids.shape() == Shape{0, 0});
+  CHECK_THROWS_AS(padded(sequences, std::vector<std::size_t>{4}), ValueError);
+}

@@ -25,7 +25,8 @@ Tokenizer learn(TokenizerOptions options) {
 }  // namespace
 
 TEST_CASE("every kind of tokenizer gives sentences back") {
-  for (const auto kind : {TokenizerKind::words, TokenizerKind::characters, TokenizerKind::bpe}) {
+  for (const auto kind : {TokenizerKind::words, TokenizerKind::spaces, TokenizerKind::characters,
+                          TokenizerKind::bpe}) {
     const Tokenizer tokenizer = learn({.kind = kind, .bpe_merges = 40});
     for (const std::string& sentence : kSentences) {
       CHECK(tokenizer.detokenize(tokenizer.tokenize(sentence)) == sentence);
@@ -48,6 +49,15 @@ TEST_CASE("a tokenizer can bring text into lower case") {
   const Tokenizer bpe = learn({.kind = TokenizerKind::bpe, .lower_case = true, .bpe_merges = 40});
   CHECK(bpe.detokenize(bpe.tokenize("The LAMP")) == "the lamp");
   CHECK(bpe.tokenize("THE Lamp") == bpe.tokenize("the lamp"));
+}
+
+TEST_CASE("text that is cut already is cut at its spaces alone") {
+  const Tokenizer tokenizer({.kind = TokenizerKind::spaces});
+  CHECK(tokenizer.tokenize(" I_TURN  \u0283ip , don't") ==
+        Tokens{"I_TURN", "\u0283ip", ",", "don't"});
+  CHECK(tokenizer.tokenize("").empty());
+  CHECK(tokenizer.detokenize({"a", ",", "b"}) == "a , b");
+  CHECK(Tokenizer::from_json(tokenizer.to_json()).options() == tokenizer.options());
 }
 
 TEST_CASE("characters") {

@@ -1,0 +1,103 @@
+// commands: from a command to the actions that carry it out, as in SCAN (Lake and Baroni 2018).
+//   commands train --data tasks_train_simple.txt.gz --test tasks_test_simple.txt.gz
+//   echo 'jump twice after walk left' | commands run
+// Lines are "IN: words OUT: actions". Without data it makes them by SCAN's grammar.
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/random.h>
+#include <unroll/examples/tasks/pairs.h>
+#include <unroll/text/line_reader.h>
+
+namespace {
+
+using namespace unroll;
+using namespace unroll::tasks;
+
+std::vector<text::SentencePair> read_scan(const std::string& path) {
+  const std::string in = "IN: ", out = " OUT: ";
+  text::LineReader lines(path);
+  std::vector<text::SentencePair> pairs;
+  for (std::string line; lines.next(line);) {
+    const std::size_t middle = line.find(out);
+    if (!line.starts_with(in) || middle == std::string::npos) {
+      throw IoError(path + ":" + std::to_string(lines.line_number()) +
+                    ": expected \"IN: ... OUT: ...\"");
+    }
+    pairs.push_back({line.substr(in.size(), middle - in.size()), line.substr(middle + out.size())});
+  }
+  return pairs;
+}
+
+std::string repeated(const std::string& actions, int times) {
+  std::string result;
+  for (int k = 0; k < times; ++k) result += (k == 0 ? "" : " ") + actions;
+  return result;
+}
+
+/// One verb with a direction and a number of times.
+text::SentencePair phrase(Random& random) {
+  const auto below = [&](std::uint32_t n) { return random.below(n); };
+  static const std::array<std::pair<const char*, const char*>, 5> verbs{
+      {{"walk", "I_WALK"}, {"look", "I_LOOK"}, {"run", "I_RUN"}, {"jump", "I_JUMP"}, {"turn", ""}}};
+  const auto& [verb, action] = verbs[below(5)];
+  const bool turning = *action == '\0';
+  text::SentencePair pair{verb, action};
+  const std::uint32_t manner = turning ? 1 + below(3) : below(4);  // none, plain, opposite, around
+  if (manner > 0) {
+    const bool left = below(2) == 0;
+    const std::string turn = left ? "I_TURN_LEFT" : "I_TURN_RIGHT";
+    const std::string then = turning ? "" : std::string(" ") + action;
+    pair.source += (manner == 2   ? " opposite"
+                    : manner == 3 ? " around"
+                                  : "") +
+                   std::string(left ? " left" : " right");
+    pair.target = manner == 1   ? turn + then
+                  : manner == 2 ? turn + " " + turn + then
+                                : repeated(turn + then, 4);
+  }
+  const int times = 1 + static_cast<int>(below(3));
+  if (times > 1) pair.source += times == 2 ? " twice" : " thrice";
+  pair.target = repeated(pair.target, times);
+  return pair;
+}
+
+std::vector<text::SentencePair> generate(std::size_t count, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<text::SentencePair> pairs(count);
+  for (text::SentencePair& pair : pairs) {
+    pair = phrase(random);
+    const std::uint32_t join = random.below(3);
+    if (join == 0) continue;
+    const text::SentencePair other = phrase(random);
+    pair.source += (join == 1 ? " and " : " after ") + other.source;
+    pair.target = join == 1 ? pair.target + " " + other.target : other.target + " " + pair.target;
+  }
+  return pairs;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Settings settings{.model = "commands.safetensors",
+                    .epochs = 15,
+                    .batch = 64,
+                    .learning_rate = 2e-3,
+                    .dropout = 0.1,
+                    .embedding = 64,
+                    .hidden = 128,
+                    .patience = 15};
+  PairsTask task{.settings = settings,
+                 .source = text::TokenizerKind::spaces,
+                 .target = text::TokenizerKind::spaces,
+                 .read = read_scan,
+                 .generate = generate,
+                 .label_smoothing = 0,
+                 .beam = 1};
+  return run_program({.name = "commands",
+                      .what = "Turns commands into actions.",
+                      .settings = settings,
+                      .options = options_of(task),
+                      .train = [&] { train_pairs(task); },
+                      .evaluate = [&] { evaluate_pairs(task); },
+                      .run = [&] { run_pairs(task); }},
+                     argc, argv);
+}

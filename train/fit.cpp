@@ -1,0 +1,279 @@
+// fit: the loop, its lines and its snapshots.
+#include <unroll/train/fit.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numbers>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/random.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/optim/clip.h>
+#include <unroll/train/checkpoint.h>
+#include <unroll/train/interrupt.h>
+#include <unroll/train/progress.h>
+
+namespace unroll::train {
+
+namespace {
+
+/// Part `k` of `count` parts of a batch, of equal size but for one example.
+Examples part_of(Examples batch, int k, int count) {
+  const auto n = batch.size(), i = static_cast<std::size_t>(k),
+             parts = static_cast<std::size_t>(count);
+  const std::size_t begin = n * i / parts, end = n * (i + 1) / parts;
+  return batch.subspan(begin, end - begin);
+}
+
+void check(const Task& task, const FitOptions& options) {
+  if (!task.batches || (!task.loss && !task.step)) {
+    throw ValueError("fit: got a task without " + std::string(task.batches ? "loss" : "batches") +
+                     "; expected both");
+  }
+  if (options.epochs < 1 || options.patience < 0 || !(options.minutes >= 0) ||
+      !(options.clip_norm >= 0) || !(options.snapshot_minutes >= 0)) {
+    throw ValueError(fmt::format(
+        "fit: got {} epochs, patience {}, {} minutes, clip_norm {}, snapshot_minutes {}; expected "
+        "at least 1 epoch, and nothing negative",
+        options.epochs, options.patience, options.minutes, options.clip_norm,
+        options.snapshot_minutes));
+  }
+}
+
+class Fit {
+ public:
+  Fit(const ParameterSet& parameters, optim::Optimizer& optimizer, const Task& task,
+      const FitOptions& options)
+      : parameters_(parameters),
+        optimizer_(optimizer),
+        task_(task),
+        options_(options),
+        parallel_(options.parallel),
+        progress_(options.name) {
+    if (!options.snapshot.empty() && std::filesystem::exists(options.snapshot)) resume();
+  }
+
+  FitSummary run() {
+    while (at_.epoch < options_.epochs && !over_ && !stale()) epoch();
+    if (!best_.empty()) assign(parameters_, best_);
+    return {.epochs = at_.epoch + (at_.batch > 0 ? 1 : 0),
+            .steps = at_.steps,
+            .best_epoch = at_.best_epoch,
+            .best_loss = at_.best_loss,
+            .last_loss = last_loss_,
+            .seconds = seconds(),
+            .interrupted = interrupt_.requested()};
+  }
+
+ private:
+  void epoch() {
+    const Batches batches = task_.batches(at_.epoch);
+    if (batches.empty()) throw ValueError("fit: the task gave no batches; expected at least one");
+    if (at_.batch == 0) at_.loss_sum = at_.weight_sum = 0;
+    if (carried_) task_.set_carried(*std::exchange(carried_, std::nullopt));
+    const auto count = static_cast<std::int64_t>(batches.size());
+    while (at_.batch < count && !over_) {
+      const double within = static_cast<double>(at_.batch) / static_cast<double>(count);
+      step(batches[static_cast<std::size_t>(at_.batch)], moment(within));
+      ++at_.batch;
+      over_ =
+          interrupt_.requested() || (options_.minutes > 0 && seconds() >= 60 * options_.minutes);
+      if (snapshot_due() && at_.batch < count && !over_) save();
+    }
+    last_loss_ = at_.loss_sum / at_.weight_sum;
+    progress_.finish();
+    if (at_.batch < count) {  // cut off: what counts is gone on from here, not from a score
+      save();
+      score(at_.epoch + 1);
+      return;
+    }
+    ++at_.epoch;
+    at_.batch = 0;
+    score(at_.epoch);
+    save();
+  }
+
+  Moment moment(double within) const {
+    const double epoch = at_.epoch + within;
+    const double by_time = options_.minutes > 0 ? seconds() / (60 * options_.minutes) : 0;
+    return {at_.steps, epoch, std::min(1.0, std::max(epoch / options_.epochs, by_time))};
+  }
+
+  void step(Examples batch, const Moment& now) {
+    if (batch.empty()) throw ValueError("fit: got an empty batch; expected examples");
+    const double weight = task_.weight ? task_.weight(batch) : static_cast<double>(batch.size());
+    const std::uint64_t seed = mix(options_.seed, static_cast<std::uint64_t>(at_.steps));
+    LossAndGradients result =
+        task_.step ? task_.step(parallel_, batch, seed) : summed(batch, 1 / weight, seed);
+    if (options_.clip_norm > 0) optim::clip_norm(result.gradients, options_.clip_norm);
+    if (options_.learning_rate) optimizer_.set_lr(options_.learning_rate(now));
+    optimizer_.step(result.gradients);
+    ++at_.steps;
+    at_.loss_sum += result.loss * weight;
+    at_.weight_sum += weight;
+    weight_here_ += weight;
+    if (!options_.quiet) {
+      progress_.update(now.fraction, fmt::format("epoch {}  loss {:.4f}  {:.0f}/s", at_.epoch + 1,
+                                                 at_.loss_sum / at_.weight_sum,
+                                                 weight_here_ / progress_.seconds()));
+    }
+  }
+
+  LossAndGradients summed(Examples batch, double factor, std::uint64_t seed) {
+    const int shards = parallel_.shards();
+    return parallel_.gradients(
+        parameters_,
+        [&](Tape& tape, int shard) {
+          const Examples examples = part_of(batch, shard, shards);
+          if (examples.empty()) return Variable();
+          const Variable loss = task_.loss(tape, examples);
+          return loss.defined() ? loss * factor : loss;
+        },
+        seed);
+  }
+
+  void score(int epoch) {
+    std::string line =
+        fmt::format("{}: epoch {:3}  training loss {:.4f}", options_.name, epoch, last_loss_);
+    if (task_.validate) {
+      const Score score = task_.validate();
+      if (!std::isfinite(score.loss)) {
+        throw NumericError(
+            fmt::format("fit: the score of {} is {} after epoch {}; expected a "
+                        "finite number",
+                        options_.name, score.loss, epoch));
+      }
+      const bool better = at_.best_epoch == 0 || score.loss < at_.best_loss;
+      line += fmt::format("  {}{}", score.shown, better ? "  best" : "");
+      if (better) {
+        at_.best_loss = score.loss;
+        at_.best_epoch = epoch;
+        best_ = values_of(parameters_);
+        if (options_.improved) options_.improved();
+      }
+    } else if (options_.improved) {
+      options_.improved();
+    }
+    if (!options_.quiet) fmt::print(stderr, "{}  {}\n", line, clock_time(seconds()));
+  }
+
+  bool stale() const {
+    return options_.patience > 0 && at_.best_epoch > 0 &&
+           at_.epoch - at_.best_epoch >= options_.patience;
+  }
+
+  bool snapshot_due() const {
+    return options_.snapshot_minutes > 0 &&
+           progress_.seconds() - saved_at_ >= 60 * options_.snapshot_minutes;
+  }
+
+  void save() {
+    if (options_.snapshot.empty()) return;
+    Snapshot snapshot{.parameters = values_of(parameters_),
+                      .best = best_,
+                      .optimizer = optimizer_.state(),
+                      .carried = task_.carried ? task_.carried() : std::map<std::string, Tensor>(),
+                      .position = at_,
+                      .learning_rate = optimizer_.lr(),
+                      .task = options_.name};
+    snapshot.position.seconds = seconds();
+    save_snapshot(options_.snapshot, snapshot);
+    saved_at_ = progress_.seconds();
+  }
+
+  void resume() {
+    const Snapshot snapshot = load_snapshot(options_.snapshot);
+    if (snapshot.task != options_.name) {
+      throw ValueError(fmt::format("fit: {} is a snapshot of \"{}\"; expected one of \"{}\"",
+                                   options_.snapshot, snapshot.task, options_.name));
+    }
+    optimizer_.load_state(snapshot.optimizer);
+    assign(parameters_, snapshot.parameters);
+    optimizer_.set_lr(snapshot.learning_rate);
+    best_ = snapshot.best;
+    at_ = snapshot.position;
+    before_ = at_.seconds;
+    if (task_.set_carried) carried_ = snapshot.carried;
+    if (!options_.quiet) {
+      fmt::print(stderr, "{}: goes on from {}, epoch {}, step {}\n", options_.name,
+                 options_.snapshot, at_.epoch + 1, at_.steps);
+    }
+  }
+
+  double seconds() const { return before_ + progress_.seconds(); }
+
+  const ParameterSet& parameters_;
+  optim::Optimizer& optimizer_;
+  const Task& task_;
+  const FitOptions& options_;
+  Parallel parallel_;
+  Interrupt interrupt_;
+  Progress progress_;
+  Position at_;
+  std::map<std::string, Tensor> best_;
+  /// Of the snapshot, until the first batches are there: their making begins with nothing carried.
+  std::optional<std::map<std::string, Tensor>> carried_;
+  double before_ = 0;  ///< seconds of the parts before this one
+  double saved_at_ = 0, weight_here_ = 0, last_loss_ = 0;
+  bool over_ = false;
+};
+
+}  // namespace
+
+FitSummary fit(const ParameterSet& parameters, optim::Optimizer& optimizer, const Task& task,
+               const FitOptions& options) {
+  check(task, options);
+  return Fit(parameters, optimizer, task, options).run();
+}
+
+std::function<double(const Moment&)> cosine_rate(double peak, double last, std::int64_t warmup) {
+  return [=](const Moment& now) {
+    const double rise =
+        warmup > 0 ? std::min(1.0, static_cast<double>(now.step + 1) / static_cast<double>(warmup))
+                   : 1.0;
+    const double fall = 0.5 * (1 + std::cos(std::numbers::pi * now.fraction));
+    return peak * rise * (last + (1 - last) * fall);
+  };
+}
+
+Batches shuffled_batches(std::size_t count, std::size_t size, std::uint64_t seed, int epoch) {
+  if (size < 1) throw ValueError("shuffled_batches: got batches of 0; expected at least 1");
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  Random random(mix(seed, static_cast<std::uint64_t>(epoch)));
+  for (std::size_t i = count; i > 1; --i) {
+    std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
+  }
+  Batches batches;
+  for (std::size_t begin = 0; begin < count; begin += size) {
+    const auto first = order.begin() + static_cast<std::ptrdiff_t>(begin);
+    batches.emplace_back(first, first + static_cast<std::ptrdiff_t>(std::min(size, count - begin)));
+  }
+  return batches;
+}
+
+void detail::for_each_batch(std::size_t count,
+                            const std::function<void(Tape& tape, std::size_t batch)>& work,
+                            int threads) {
+  // A few shards that walk over many batches keep few tapes alive.
+  constexpr std::size_t kMostShards = 16;
+  if (count == 0) return;
+  const std::size_t shards = std::min(count, kMostShards);
+  Parallel parallel(
+      {.shards = static_cast<int>(shards), .threads = threads, .tape = {.training = false}});
+  parallel.run([&](Tape& tape, int shard) {
+    for (auto i = static_cast<std::size_t>(shard); i < count; i += shards) {
+      tape.reset();
+      const auto constant = tape.no_gradient();
+      work(tape, i);
+    }
+  });
+}
+
+}  // namespace unroll::train
