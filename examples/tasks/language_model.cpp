@@ -65,8 +65,8 @@ struct LanguageModel {
     States states;
   };
   /// ids int32 [T, B]
-  Read operator()(Tape& tape, const Tensor& ids, const std::optional<States>& states) const {
-    const Variable x = dropout(embedding(tape.input(ids)), dropout_rate);
+  Read operator()(const Variable& ids, const std::optional<States>& states) const {
+    const Variable x = dropout(embedding(ids), dropout_rate);
     auto run = lstm(x, {.initial_state = states});
     return {scores(dropout(run.outputs, dropout_rate)), std::move(run.last)};
   }
@@ -125,7 +125,7 @@ double cross_entropy_of(const LanguageModel& model, const Columns& text, int thr
       const auto i = static_cast<std::size_t>(shard),
                  parts = static_cast<std::size_t>(parallel.shards());
       const auto chunk = text.chunk(k, text.columns * i / parts, text.columns * (i + 1) / parts);
-      auto read = model(tape, chunk.inputs, states);
+      auto read = model(tape.input(chunk.inputs), states);
       const Variable loss =
           cross_entropy(read.scores, tape.input(chunk.targets), {.reduction = Reduction::sum});
       return nn::Truncated{loss, std::move(read.states)};
@@ -188,7 +188,7 @@ void train_language_model(const LanguageModelTask& task) {
                               parts = static_cast<std::size_t>(parallel.shards());
                    const auto chunk = text.chunk(batch[0], text.columns * i / parts,
                                                  text.columns * (i + 1) / parts);
-                   auto read = model(tape, chunk.inputs, states);
+                   auto read = model(tape.input(chunk.inputs), states);
                    const double share = static_cast<double>(chunk.inputs.shape()[1]) /
                                         static_cast<double>(text.columns);
                    return nn::Truncated{
@@ -217,7 +217,28 @@ void evaluate_language_model(const LanguageModelTask& task) {
 
 void write_text(const LanguageModelTask& task) {
   const LanguageModel model = LanguageModel::load(task.settings);
-  fmt::print("{}{}\n", task.prompt, "");
+  Ids prompt = model.vocabulary.encode(task.split(task.prompt));
+  if (prompt.empty()) prompt.push_back(text::kFirstToken);
+  const auto before = static_cast<std::int64_t>(prompt.size()) - 1;
+  Tape tape({.training = false});
+  const Tensor read({before, 1}, std::span<const std::int32_t>(prompt).first(prompt.size() - 1));
+  auto steps = nn::decoder(
+      [&](Tape&, const Variable& ids, const States& states) {
+        const std::int64_t rows = ids.shape()[0];
+        auto next = model(reshape(ids, {1, rows}), states);
+        return nn::DecoderStep<States>{reshape(next.scores, {rows, model.size()}), next.states};
+      },
+      model(tape.input(read), std::nullopt).states);
+  const auto written =
+      nn::sample(steps, {.begin = prompt.back(),
+                         .end = text::kEos,
+                         .max_length = task.length,
+                         .forbidden = {text::kPad, text::kUnk, text::kBos, text::kEos},
+                         .temperature = task.temperature,
+                         .top_p = task.top_p,
+                         .seed = task.settings.seed});
+  fmt::print("{}{}{}\n", task.prompt, task.prompt.empty() ? "" : task.separator,
+             fmt::join(model.vocabulary.decode(written.front().front().tokens), task.separator));
 }
 
 std::vector<Option> options_of(LanguageModelTask& task) {

@@ -18,6 +18,7 @@ struct LanguageModelTask {
   /// The tokens of a file, "" of a text made by the program, for part 0 training, 1 validation, 2
   /// test.
   std::function<std::vector<std::string>(const std::string& path, int part)> tokens;
+  std::function<std::vector<std::string>(const std::string& text)> split;  ///< of a prompt
   std::string separator = " ";       ///< between tokens that are written
   std::int64_t steps = 20;           ///< tokens per chunk and column
   double init = 0;                   ///< parameters are uniform in +-init at first; 0: PyTorch's

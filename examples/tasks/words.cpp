@@ -64,8 +64,12 @@ int main(int argc, char** argv) {
                     .hidden = 200,
                     .layers = 2,
                     .shards = 2};
-  LanguageModelTask task{
-      .settings = settings, .tokens = read_words, .steps = 20, .init = 0.1, .sgd = true};
+  LanguageModelTask task{.settings = settings,
+                         .tokens = read_words,
+                         .split = [](const auto& text) { return text::split_on_space(text); },
+                         .steps = 20,
+                         .init = 0.1,
+                         .sgd = true};
   return run_program({.name = "words",
                       .what = "A language model of words.",
                       .settings = settings,

@@ -30,6 +30,12 @@ std::string verses() {
   return text;
 }
 
+std::vector<std::string> split_characters(const std::string& text) {
+  std::vector<std::string> result;
+  for (const char32_t c : text::decode_utf8(text)) result.push_back(text::encode_utf8({&c, 1}));
+  return result;
+}
+
 /// The characters of part 0, 1 or 2: training, validation, test.
 std::vector<std::string> characters(const std::string& path, int part) {
   std::string text;
@@ -39,13 +45,12 @@ std::vector<std::string> characters(const std::string& path, int part) {
     text::LineReader lines(path);
     for (std::string line; lines.next(line);) text += line + "\n";
   }
-  const std::u32string all = text::decode_utf8(text);
+  const std::vector<std::string> all = split_characters(text);
   const std::size_t test = all.size() * 9 / 10, valid = test * 95 / 100;
   const std::size_t begin = part == 0 ? 0 : part == 1 ? valid : test;
   const std::size_t end = part == 0 ? valid : part == 1 ? test : all.size();
-  std::vector<std::string> result;
-  for (std::size_t i = begin; i < end; ++i) result.push_back(text::encode_utf8({&all[i], 1}));
-  return result;
+  return {all.begin() + static_cast<std::ptrdiff_t>(begin),
+          all.begin() + static_cast<std::ptrdiff_t>(end)};
 }
 
 }  // namespace
@@ -62,6 +67,7 @@ int main(int argc, char** argv) {
                     .shards = 2};
   LanguageModelTask task{.settings = settings,
                          .tokens = characters,
+                         .split = split_characters,
                          .separator = "",
                          .steps = 100,
                          .temperature = 0.8};
