@@ -137,4 +137,10 @@ std::vector<std::string> split_on_space(std::string_view text) {
   return parts;
 }
 
+std::vector<std::string> split_characters(std::string_view text) {
+  std::vector<std::string> characters;
+  for (const char32_t c : decode_utf8(text)) characters.push_back(encode_utf8({&c, 1}));
+  return characters;
+}
+
 }  // namespace unroll::text

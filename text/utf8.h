@@ -47,4 +47,7 @@ bool is_control(char32_t code_point);
 /// text.
 std::vector<std::string> split_on_space(std::string_view text);
 
+/// The code points of `text`, each as text of its own. Throws ValueError for ill-formed text.
+std::vector<std::string> split_characters(std::string_view text);
+
 }  // namespace unroll::text

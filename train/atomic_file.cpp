@@ -198,4 +198,14 @@ void write_file_atomically(const fs::path& target, std::string_view text) {
   write_file_atomically(target, std::span(&part, 1));
 }
 
+void expect_writable(const fs::path& target) {
+  if (target.empty()) throw IoError("the path of the file to write is empty");
+  if (fs::is_directory(target)) throw IoError(target.string() + ": is a directory");
+  const fs::path folder = fs::absolute(target).parent_path();
+  if (::access(folder.c_str(), W_OK) != 0) {
+    throw IoError(fmt::format("{}: cannot be written: {}: {}", target.string(), folder.string(),
+                              std::generic_category().message(errno)));
+  }
+}
+
 }  // namespace unroll::train

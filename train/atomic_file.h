@@ -26,4 +26,7 @@ void write_file_atomically(const std::filesystem::path& target,
 /// The same for one piece of text.
 void write_file_atomically(const std::filesystem::path& target, std::string_view text);
 
+/// Throws IoError if no file could be written to `target`: better now than after hours of training.
+void expect_writable(const std::filesystem::path& target);
+
 }  // namespace unroll::train

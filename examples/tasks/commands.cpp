@@ -2,30 +2,16 @@
 //   commands train --data tasks_train_simple.txt.gz --test tasks_test_simple.txt.gz
 //   echo 'jump twice after walk left' | commands run
 // Lines are "IN: words OUT: actions". Without data it makes them by SCAN's grammar.
-#include <unroll/autograd/error.h>
+#include <array>
+
 #include <unroll/autograd/random.h>
-#include <unroll/examples/tasks/pairs.h>
-#include <unroll/text/line_reader.h>
+#include <unroll/examples/tasks/parts/pairs.h>
+#include <unroll/examples/tasks/parts/scan.h>
 
 namespace {
 
 using namespace unroll;
 using namespace unroll::tasks;
-
-std::vector<text::SentencePair> read_scan(const std::string& path) {
-  const std::string in = "IN: ", out = " OUT: ";
-  text::LineReader lines(path);
-  std::vector<text::SentencePair> pairs;
-  for (std::string line; lines.next(line);) {
-    const std::size_t middle = line.find(out);
-    if (!line.starts_with(in) || middle == std::string::npos) {
-      throw IoError(path + ":" + std::to_string(lines.line_number()) +
-                    ": expected \"IN: ... OUT: ...\"");
-    }
-    pairs.push_back({line.substr(in.size(), middle - in.size()), line.substr(middle + out.size())});
-  }
-  return pairs;
-}
 
 std::string repeated(const std::string& actions, int times) {
   std::string result;
@@ -77,27 +63,19 @@ std::vector<text::SentencePair> generate(std::size_t count, std::uint64_t seed) 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Settings settings{.model = "commands.safetensors",
+  Settings settings{.name = "commands",
                     .epochs = 15,
                     .batch = 64,
                     .learning_rate = 2e-3,
+                    .weight_decay = 0,
                     .dropout = 0.1,
                     .embedding = 64,
-                    .hidden = 128,
-                    .patience = 15};
+                    .hidden = 128};
   PairsTask task{.settings = settings,
-                 .source = text::TokenizerKind::spaces,
-                 .target = text::TokenizerKind::spaces,
-                 .read = read_scan,
-                 .generate = generate,
+                 .from = text::TokenizerKind::spaces,
+                 .to = text::TokenizerKind::spaces,
+                 .source = {.read = read_scan, .generate = generate, .held_out = 20},
                  .label_smoothing = 0,
                  .beam = 1};
-  return run_program({.name = "commands",
-                      .what = "Turns commands into actions.",
-                      .settings = settings,
-                      .options = options_of(task),
-                      .train = [&] { train_pairs(task); },
-                      .evaluate = [&] { evaluate_pairs(task); },
-                      .run = [&] { run_pairs(task); }},
-                     argc, argv);
+  return run_program(pairs_program("Turns commands into actions.", task), argc, argv);
 }

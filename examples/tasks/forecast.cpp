@@ -1,295 +1,151 @@
 // forecast: what comes next in series of numbers? Many-to-many, or many-to-one with --last.
 //   forecast train --data ETTh1.csv.gz --rows 8640,2880,2880
 //   tail -n 400 ETTh1.csv | forecast run
-// Without data it makes a Mackey-Glass series. A GRU walks over segments of the past; from its last
-// state, one more step for every segment of the future gives them all at once, as in SegRNN (Lin et
-// al. 2023). The last value is taken off first and put back last; channels share all weights.
+// Data are CSV with a header, of which the first column, a date, is left out. Without, the program
+// makes a Mackey-Glass series by itself.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <iostream>
-#include <sstream>
+#include <string_view>
 
 #include <unroll/autograd/error.h>
-#include <unroll/examples/tasks/program.h>
-#include <unroll/examples/tasks/series.h>
-#include <unroll/nn/nn.h>
+#include <unroll/examples/tasks/parts/forecaster.h>
+#include <unroll/examples/tasks/parts/lines.h>
 #include <unroll/ops/ops.h>
-#include <unroll/train/checkpoint.h>
 
 namespace {
 
 using namespace unroll;
 using namespace unroll::tasks;
 
-struct Plan {
-  std::int64_t input = 168, horizon = 84, segment = 12, channels = 1;
-  bool last = false;
+struct Rows {
+  std::size_t training, validation, test;  ///< where each part ends
 };
 
-struct Network {
-  Plan plan;
-  nn::Linear segment;
-  nn::GRUCell cell;
-  nn::Embedding place, channel;
-  nn::Linear output;
-  double dropout_rate;
-
-  Network(const Scope& scope, const Plan& p, const Settings& s)
-      : plan(p),
-        segment(scope / "segment", p.segment, s.hidden),
-        cell(scope / "cell", s.hidden, s.hidden),
-        place(scope / "place", p.horizon / p.segment, s.hidden / 2),
-        channel(scope / "channel", p.channels, s.hidden / 2),
-        output(scope / "output", s.hidden, p.segment),
-        dropout_rate(s.dropout) {}
-
-  /// past [B, input], channels int32 [B] -> [B, horizon]
-  Variable operator()(const Variable& past, const Variable& channels) const {
-    const std::int64_t batch = past.shape()[0], parts = plan.horizon / plan.segment;
-    const Variable last = slice(past, 1, plan.input - 1, plan.input);
-    const Variable segments =
-        reshape(past - last, {batch, plan.input / plan.segment, plan.segment});
-    const Variable h = nn::unroll(cell, relu(segment(segments)), {.batch_first = true}).last;
-
-    const std::int64_t width = place.weight.shape()[1];
-    const Variable places =
-        expand(reshape(nn::use_like(past, place.weight), {1, parts, width}), {batch, parts, width});
-    const Variable whose =
-        expand(reshape(channel(channels), {batch, 1, width}), {batch, parts, width});
-    const Variable asked = reshape(concat({places, whose}, -1), {batch * parts, 2 * width});
-    const Variable states =
-        reshape(expand(reshape(h, {batch, 1, 2 * width}), {batch, parts, 2 * width}),
-                {batch * parts, 2 * width});
-    const Variable future = output(dropout(cell.step(asked, states), dropout_rate));
-    return reshape(future, {batch, plan.horizon}) + last;
+/// "a,b,c" rows, or 60, 20 and 20 per cent.
+Rows split(const std::string& text, std::size_t rows) {
+  const std::size_t fifth = rows / 5;
+  if (text.empty()) return {rows - 2 * fifth, rows - fifth, rows};
+  const auto parts = numbers_of(text, 3);
+  const float least = std::ranges::min(parts), sum = parts[0] + parts[1] + parts[2];
+  if (least < 1 || sum > static_cast<float>(rows)) {
+    throw ValueError(fmt::format(
+        "--rows: got {}; expected three numbers above 0 with a sum of at most {}", text, rows));
   }
-};
+  const auto a = static_cast<std::size_t>(parts[0]), b = static_cast<std::size_t>(parts[1]);
+  return {a, a + b, a + b + static_cast<std::size_t>(parts[2])};
+}
 
-/// Errors of forecasts, in units of the standardised series.
-struct Errors {
-  double squares = 0, absolute = 0, last_squares = 0, variance = 0;
-  std::string text() const {
-    return fmt::format("MSE {:.4f}  MAE {:.4f}  NRMSE of the last value {:.4f}", squares, absolute,
-                       std::sqrt(last_squares / variance));
+void expect_windows(const std::string& part, const std::vector<std::size_t>& windows,
+                    const Plan& plan) {
+  if (windows.empty()) {
+    throw ValueError(fmt::format("the {} rows have no window; expected more than {} rows", part,
+                                 plan.input + plan.horizon));
   }
-};
+}
 
-struct Forecaster {
-  Plan plan;
-  Scale scale;
-  ParameterSet parameters;
-  Network network;
-
-  Forecaster(const Plan& p, Scale own, const Settings& s)
-      : plan(p), scale(std::move(own)), parameters(s.seed), network(parameters.scope(), p, s) {}
-
-  std::map<std::string, std::string> metadata(const Settings& s) const {
-    return {{"input", std::to_string(plan.input)},
-            {"horizon", std::to_string(plan.horizon)},
-            {"segment", std::to_string(plan.segment)},
-            {"hidden", std::to_string(s.hidden)},
-            {"mean", fmt::format("{}", fmt::join(scale.mean, " "))},
-            {"deviation", fmt::format("{}", fmt::join(scale.deviation, " "))}};
+/// The last `count` of the fields between commas.
+std::string_view last_fields(std::string_view line, std::size_t count) {
+  std::size_t begin = line.size();
+  for (; count > 0; --count) {
+    begin = line.substr(0, begin).rfind(',');
+    if (begin == std::string_view::npos) return line;
   }
+  return line.substr(begin + 1);
+}
 
-  static Forecaster load(Settings s) {
-    const train::TensorFile file = train::load_safetensors(s.model);
-    const auto number = [&](const char* key) {
-      return std::stoll(train::metadata_of(file, key, s.model));
-    };
-    Scale scale;
-    for (auto [key, values] : {std::pair{"mean", &scale.mean}, {"deviation", &scale.deviation}}) {
-      std::istringstream text(train::metadata_of(file, key, s.model));
-      for (float value; text >> value;) values->push_back(value);
-    }
-    s.hidden = number("hidden");
-    const auto channels = static_cast<std::int64_t>(scale.mean.size());
-    Forecaster result({number("input"), number("horizon"), number("segment"), channels}, scale, s);
-    train::assign_model(result.parameters, file, s.model);
-    return result;
-  }
-
-  Windows windows(const Series& series) const {
-    return {series, static_cast<std::size_t>(plan.input), static_cast<std::size_t>(plan.horizon)};
-  }
-
-  Variable operator()(Tape& tape, const Windows& from, train::Examples examples) const {
-    return network(tape.input(from.inputs(examples)), tape.input(from.channels(examples)));
-  }
-
-  Errors errors(const Windows& from, const std::vector<std::size_t>& chosen, int threads) const {
-    train::Batches batches;
-    for (std::size_t i = 0; i < chosen.size(); i += 256) {
-      const auto first = chosen.begin() + static_cast<std::ptrdiff_t>(i);
-      batches.emplace_back(first, first + static_cast<std::ptrdiff_t>(
-                                              std::min<std::size_t>(256, chosen.size() - i)));
-    }
-    std::map<std::size_t, Errors> parts;
-    for (const auto& batch : batches) parts[batch.front()];
-    train::for_each_batch(
-        batches,
-        [&](Tape& tape, train::Examples examples) {
-          const Tensor forecast = (*this)(tape, from, examples).value();
-          const Tensor truth = from.targets(examples);
-          const auto guesses = forecast.data<float>(), values = truth.data<float>();
-          Errors& part = parts.at(examples.front());
-          for (std::size_t k = 0; k < guesses.size(); ++k) {
-            const double error = guesses[k] - values[k];
-            part.squares += error * error;
-            part.absolute += std::abs(error);
-            if ((k + 1) % from.horizon == 0) part.last_squares += error * error;
-          }
-        },
-        threads);
-    Errors total;
-    const auto windows_count = static_cast<double>(chosen.size());
-    const double values = windows_count * static_cast<double>(from.horizon);
-    for (const auto& [first, part] : parts) {
-      total.squares += part.squares / values;
-      total.absolute += part.absolute / values;
-      total.last_squares += part.last_squares / windows_count;
-    }
-    double sum = 0, squares = 0;
-    for (const std::size_t w : chosen) {
-      const std::size_t row = w / from.series.channels() + from.input + from.horizon - 1;
-      const double value = from.series.values[w % from.series.channels()][row];
-      sum += value / windows_count;
-      squares += value * value / windows_count;
-    }
-    total.variance = squares - sum * sum;
-    return total;
-  }
-};
-
-/// The ends of the training, validation and test rows: "a,b,c" rows, or 60, 20 and 20 per cent.
-std::array<std::size_t, 3> split(const std::string& text, std::size_t rows) {
-  std::array<std::size_t, 3> parts{rows * 6 / 10, rows * 2 / 10,
-                                   rows - rows * 6 / 10 - rows * 2 / 10};
-  if (!text.empty()) {
-    std::istringstream in(text);
-    char comma = 0;
-    in >> parts[0] >> comma >> parts[1] >> comma >> parts[2];
-    if (!in || parts[0] + parts[1] + parts[2] > rows) {
-      throw ValueError(
-          fmt::format("--rows: got {}; expected three numbers a,b,c with a sum of at "
-                      "most {}",
-                      text, rows));
+/// The last columns of standard input; a first line that is a header is passed over.
+Series read_input(std::size_t channels) {
+  Series series{std::vector<std::vector<float>>(channels)};
+  std::size_t number = 0;
+  for (std::string line; std::getline(std::cin, line);) {
+    ++number;
+    try {
+      const auto numbers = numbers_of(last_fields(line, channels), channels);
+      for (std::size_t c = 0; c < channels; ++c) series.values[c].push_back(numbers[c]);
+    } catch (const ValueError& e) {
+      if (number > 1) throw ValueError(fmt::format("line {}: {}", number, e.what()));
     }
   }
-  return {parts[0], parts[0] + parts[1], parts[0] + parts[1] + parts[2]};
+  return series;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Settings settings{.model = "forecast.safetensors",
-                    .epochs = 20,
-                    .learning_rate = 1e-3,
-                    .dropout = 0,
-                    .hidden = 128};
+  Settings settings{.name = "forecast", .epochs = 20, .learning_rate = 1e-3, .hidden = 128};
   Plan plan;
+  bool only_last = false;
   std::string rows;
   std::int64_t stride = 1;
 
   const auto data = [&] {
     return settings.data.empty() ? mackey_glass(10000, 17) : read_csv(settings.data);
   };
-  const auto score = [&] {
+  const auto evaluate = [&] {
     const Forecaster model = Forecaster::load(settings);
-    const Series series = standardised(data(), model.scale);
-    const auto [train, valid, test] = split(rows, series.rows());
-    const Windows from = model.windows(series);
-    fmt::print("test: {}\n", model.errors(from, from.within(valid, test), settings.threads).text());
+    const Windows from = model.windows(data());
+    const Rows ends = split(rows, from.series.rows());
+    const auto windows = from.within(ends.validation, ends.test);
+    expect_windows("test", windows, model.plan);
+    fmt::print("test: {}\n", model.errors(from, windows, settings.threads).text());
   };
   const auto train = [&] {
-    const Series raw = data();
-    plan.channels = static_cast<std::int64_t>(raw.channels());
-    if (plan.input % plan.segment != 0 || plan.horizon % plan.segment != 0 ||
-        settings.hidden % 2 != 0) {
-      throw ValueError("--input and --horizon must be multiples of --segment, and --hidden even");
-    }
-    const auto [train_end, valid_end, test_end] = split(rows, raw.rows());
-    Forecaster model(plan, scale_of(raw, train_end), settings);
-    const Series series = standardised(raw, model.scale);
+    const Series series = data();
+    const Rows ends = split(rows, series.rows());
+    plan.channels = static_cast<std::int64_t>(series.channels());
+    const Forecaster model(plan, scale_of(series, ends.training), settings);
     const Windows from = model.windows(series);
-    const auto training = from.within(0, train_end, static_cast<std::size_t>(stride));
-    const auto validation = from.within(train_end, valid_end);
-    train_model(settings, model.parameters,
-                {.batches =
-                     [&](int epoch) {
-                       auto batches = train::shuffled_batches(training.size(), settings.batch,
-                                                              settings.seed, epoch);
-                       for (auto& batch : batches) {
-                         for (std::size_t& i : batch) i = training[i];
-                       }
-                       return batches;
-                     },
-                 .loss =
-                     [&](Tape& tape, train::Examples part) {
-                       Variable forecast = model(tape, from, part);
-                       Variable truth = tape.input(from.targets(part));
-                       if (plan.last) {
-                         forecast = select(forecast, 1, plan.horizon - 1);
-                         truth = select(truth, 1, plan.horizon - 1);
-                       }
-                       return mse_loss(forecast, truth) * static_cast<double>(part.size());
-                     },
-                 .validate =
-                     [&] {
-                       const Errors e = model.errors(from, validation, settings.threads);
-                       return train::Score{plan.last ? e.last_squares : e.squares, e.text()};
-                     }},
-                model.metadata(settings));
-    score();
-  };
-  const auto run = [&] {  // the last columns of each line of standard input are the channels
-    const Forecaster model = Forecaster::load(settings);
-    const std::size_t channels = model.scale.mean.size();
-    Series series{{}, std::vector<std::vector<float>>(channels)};
-    for (std::string line; std::getline(std::cin, line);) {
-      std::ranges::replace(line, ',', ' ');
-      std::istringstream in(line);
-      std::vector<float> numbers;
-      for (std::string word; in >> word;) numbers.push_back(std::strtof(word.c_str(), nullptr));
-      if (numbers.size() < channels) continue;
-      for (std::size_t c = 0; c < channels; ++c) {
-        series.values[c].push_back(numbers[numbers.size() - channels + c]);
+    const auto windows = from.within(0, ends.training, static_cast<std::size_t>(stride));
+    const auto held_out = from.within(ends.training, ends.validation);
+    expect_windows("training", windows, plan);
+    expect_windows("validation", held_out, plan);
+    const auto batches = [&](int epoch) {
+      auto chosen = train::shuffled_batches(windows.size(), settings.batch, settings.seed, epoch);
+      for (auto& batch : chosen) {
+        for (std::size_t& i : batch) i = windows[i];
       }
-    }
-    if (series.rows() < static_cast<std::size_t>(model.plan.input)) {
-      throw ValueError(
-          fmt::format("got {} lines; expected at least {}", series.rows(), model.plan.input));
-    }
-    const Series scaled = standardised(series, model.scale);
-    const Windows from = model.windows(scaled);
-    std::vector<std::size_t> last;
-    for (std::size_t c = 0; c < channels; ++c) {
-      last.push_back((scaled.rows() - from.input) * channels + c);
-    }
-    Tape tape({.training = false});
-    const Tensor forecast = model(tape, from, last).value();
-    for (std::int64_t t = 0; t < model.plan.horizon; ++t) {
-      for (std::size_t c = 0; c < channels; ++c) {
-        const float z = forecast.data<float>()[c * from.horizon + static_cast<std::size_t>(t)];
-        fmt::print("{}{:.4f}", c == 0 ? "" : ",",
-                   z * model.scale.deviation[c] + model.scale.mean[c]);
+      return chosen;
+    };
+    const auto loss = [&](Tape& tape, train::Examples part) {
+      const Variable forecast = model(tape, from, part);
+      const auto count = static_cast<double>(part.size());
+      if (!only_last) return mse_loss(forecast, tape.input(from.targets(part))) * count;
+      return mse_loss(select(forecast, 1, plan.horizon - 1), tape.input(from.last_targets(part))) *
+             count;
+    };
+    const auto validate = [&] {
+      const ForecastErrors found = model.errors(from, held_out, settings.threads);
+      return train::Score{only_last ? found.last.mse() : found.all.mse(), found.text()};
+    };
+    train_model(settings, model.parameters,
+                {.batches = batches, .loss = loss, .validate = validate}, model.metadata(settings));
+    evaluate();
+  };
+  const auto run = [&] {
+    const Forecaster model = Forecaster::load(settings);
+    const auto future = model.continuation(read_input(model.scale.mean.size()));
+    for (std::size_t t = 0; t < future[0].size(); ++t) {
+      for (std::size_t c = 0; c < future.size(); ++c) {
+        fmt::print("{}{:.4f}", c == 0 ? "" : ",", future[c][t]);
       }
       fmt::print("\n");
     }
   };
-  return run_program({.name = "forecast",
-                      .what = "Forecasts series of numbers.",
+  const Option parts{"--rows", "training, validation and test rows: a,b,c; default: 3/5, 1/5, 1/5",
+                     &rows};
+  return run_program({.what = "Forecasts series of numbers.",
                       .settings = settings,
-                      .options = {{"--rows", "training, validation and test rows: a,b,c", &rows},
-                                  {"--input", "values that are looked at", &plan.input},
-                                  {"--horizon", "values that are forecast", &plan.horizon},
-                                  {"--segment", "values per step", &plan.segment},
-                                  {"--stride", "from one training window to the next", &stride},
-                                  {"--last", "learn the last value alone", &plan.last}},
-                      .train = train,
-                      .evaluate = score,
-                      .run = run},
+                      .files = Files::one,
+                      .train = {train,
+                                {parts,
+                                 {"--input", "values that are looked at", &plan.input, 1},
+                                 {"--horizon", "values that are forecast", &plan.horizon, 1},
+                                 {"--segment", "values per step", &plan.segment, 1},
+                                 {"--stride", "from one training window to the next", &stride, 1},
+                                 {"--last", "learn the last value alone", &only_last}}},
+                      .evaluate = {evaluate, {parts}},
+                      .run = {run}},
                      argc, argv);
 }

@@ -3,7 +3,7 @@
 //   echo 'what is my balance' | intents run
 // Without data it makes sentences by itself, from the templates below.
 #include <unroll/autograd/random.h>
-#include <unroll/examples/tasks/classifier.h>
+#include <unroll/examples/tasks/parts/classifier.h>
 #include <unroll/text/tokenizer.h>
 
 namespace {
@@ -65,20 +65,24 @@ std::vector<std::string> words(const std::string& text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Settings settings{.model = "intents.safetensors",
+  Settings settings{.name = "intents",
                     .epochs = 15,
                     .dropout = 0.5,
                     .embedding = 128,
-                    .hidden = 192};
+                    .hidden = 192,
+                    .layers = 1};
   ClassifierTask task{
-      .settings = settings, .tokens = words, .generate = generate, .token_dropout = 0.1};
+      .settings = settings,
+      .tokens = words,
+      .source = {.read = [](const std::string& path) { return read_labelled(path, 0); },
+                 .generate = generate},
+      .token_dropout = 0.1};
   return run_program(
-      {.name = "intents",
-       .what = "Guesses what a sentence asks for, word by word.",
+      {.what = "Guesses what a sentence asks for, word by word.",
        .settings = settings,
-       .options = {{"--word-dropout", "words become unknown so often", &task.token_dropout}},
-       .train = [&] { train_classifier(task); },
-       .evaluate = [&] { evaluate_classifier(task); },
-       .run = [&] { run_classifier(task); }},
+       .train = {[&] { train_classifier(task); },
+                 {{"--word-dropout", "words become unknown so often", &task.token_dropout, 0, 1}}},
+       .evaluate = {[&] { evaluate_classifier(task); }},
+       .run = {[&] { run_classifier(task); }}},
       argc, argv);
 }

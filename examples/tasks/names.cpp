@@ -3,7 +3,7 @@
 //   echo Nakamura | names run
 // Without data it makes names by itself, from the syllables of four invented languages.
 #include <unroll/autograd/random.h>
-#include <unroll/examples/tasks/classifier.h>
+#include <unroll/examples/tasks/parts/classifier.h>
 #include <unroll/text/tokenizer.h>
 
 namespace {
@@ -59,14 +59,17 @@ std::vector<std::string> characters(const std::string& name) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  Settings settings{.model = "names.safetensors", .epochs = 12, .hidden = 128};
+  Settings settings{
+      .name = "names", .epochs = 12, .dropout = 0.3, .embedding = 64, .hidden = 128, .layers = 1};
   const ClassifierTask task{
-      .settings = settings, .tokens = characters, .label_column = 1, .generate = generate};
-  return run_program({.name = "names",
-                      .what = "Guesses the language of a surname, character by character.",
+      .settings = settings,
+      .tokens = characters,
+      .source = {.read = [](const std::string& path) { return read_labelled(path, 1); },
+                 .generate = generate}};
+  return run_program({.what = "Guesses the language of a surname, character by character.",
                       .settings = settings,
-                      .train = [&] { train_classifier(task); },
-                      .evaluate = [&] { evaluate_classifier(task); },
-                      .run = [&] { run_classifier(task); }},
+                      .train = {[&] { train_classifier(task); }},
+                      .evaluate = {[&] { evaluate_classifier(task); }},
+                      .run = {[&] { run_classifier(task); }}},
                      argc, argv);
 }

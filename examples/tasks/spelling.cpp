@@ -4,7 +4,7 @@
 // Lines are word<TAB>sounds with spaces between. Without data it makes words of an invented
 // language, whose letters sound by their neighbours.
 #include <unroll/autograd/random.h>
-#include <unroll/examples/tasks/pairs.h>
+#include <unroll/examples/tasks/parts/pairs.h>
 
 namespace {
 
@@ -49,28 +49,20 @@ std::vector<text::SentencePair> generate(std::size_t count, std::uint64_t seed) 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Settings settings{.model = "spelling.safetensors",
+  Settings settings{.name = "spelling",
                     .epochs = 20,
                     .batch = 64,
                     .learning_rate = 2e-3,
+                    .weight_decay = 0,
                     .dropout = 0.3,
                     .embedding = 96,
-                    .hidden = 160,
-                    .patience = 20};
+                    .hidden = 160};
+  const auto read = [](const std::string& path) {
+    return text::read_corpus(path, {.bad_line = text::BadLine::stop}).pairs;
+  };
   PairsTask task{.settings = settings,
-                 .source = text::TokenizerKind::characters,
-                 .target = text::TokenizerKind::spaces,
-                 .read =
-                     [](const std::string& path) {
-                       return text::read_corpus(path, {.bad_line = text::BadLine::stop}).pairs;
-                     },
-                 .generate = generate};
-  return run_program({.name = "spelling",
-                      .what = "Pronounces words.",
-                      .settings = settings,
-                      .options = options_of(task),
-                      .train = [&] { train_pairs(task); },
-                      .evaluate = [&] { evaluate_pairs(task); },
-                      .run = [&] { run_pairs(task); }},
-                     argc, argv);
+                 .from = text::TokenizerKind::characters,
+                 .to = text::TokenizerKind::spaces,
+                 .source = {.read = read, .generate = generate, .held_out = 20}};
+  return run_program(pairs_program("Pronounces words.", task), argc, argv);
 }

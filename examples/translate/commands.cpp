@@ -17,6 +17,7 @@
 #include <unroll/autograd/random.h>
 #include <unroll/examples/translate/scoring.h>
 #include <unroll/text/utf8.h>
+#include <unroll/train/atomic_file.h>
 #include <unroll/train/progress.h>
 
 namespace unroll::translate {
@@ -85,7 +86,7 @@ void expect_printed() {
 }  // namespace
 
 int run(const TrainCommand& command) {
-  expect_writable(command.model);
+  train::expect_writable(command.model);
   expect_distinct(command.model, {command.data, command.valid});
   std::vector<text::SentencePair> pairs = read_pairs(command.data, command.bad_line);
   if (pairs.size() < 2) throw IoError(command.data + ": training needs at least two pairs");

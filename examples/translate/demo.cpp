@@ -4,6 +4,7 @@
 #include <unroll/examples/translate/commands.h>
 #include <unroll/examples/translate/grammar.h>
 #include <unroll/examples/translate/scoring.h>
+#include <unroll/train/atomic_file.h>
 
 namespace unroll::translate {
 
@@ -19,7 +20,7 @@ std::vector<std::string> column(const std::vector<SentencePair>& pairs,
 }  // namespace
 
 int run(const DemoCommand& command) {
-  expect_writable(command.model);
+  train::expect_writable(command.model);
   const DemoCorpus corpus = make_demo_corpus(command.seed);
   const std::vector<SentencePair>& pairs = corpus.train;
   Languages languages = Languages::learn(pairs, {.tokenizer = {}, .vocabulary = {}});

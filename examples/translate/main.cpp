@@ -3,32 +3,16 @@
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include <cstdlib>
 #include <exception>
 #include <map>
 
+#include <unroll/examples/number_option.h>
 #include <unroll/examples/translate/commands.h>
 
 namespace {
 
 using namespace unroll;
 using namespace unroll::translate;
-
-/// An option with a number from `least` to `most`. CLI11's own range check lets NaN pass.
-template <class T>
-void add_number(CLI::App& app, const char* name, T& value, const char* text, double least,
-                double most) {
-  const auto check = [least, most](const std::string& given) {
-    char* end = nullptr;
-    const double number = std::strtod(given.c_str(), &end);
-    const bool good = end != given.c_str() && *end == '\0' && number >= least && number <= most;
-    return good ? std::string()
-                : fmt::format("{} is no number from {:g} to {:g}", given, least, most);
-  };
-  app.add_option(name, value, text)
-      ->capture_default_str()
-      ->check(CLI::Validator(check, fmt::format("{:g} to {:g}", least, most)));
-}
 
 void add_search(CLI::App& app, SearchOptions& search) {
   add_number(app, "--beam", search.beam, "beam size; 1 is greedy", 1, 100);
@@ -92,7 +76,7 @@ void add_train(CLI::App& app, TrainCommand& train) {
   add_number(app, "--clip", trainer.clip_norm, "largest global gradient norm; 0: not clipped", 0,
              1e9);
   add_number(app, "--patience", trainer.patience,
-             "epochs without a better validation loss before stopping", 1, 1000000);
+             "epochs without a better validation loss before stopping; 0: never", 0, 1000000);
   add_number(app, "--shards", trainer.shards,
              "parts a batch is cut into; fixes the result, unlike --threads", 1, 1024);
   app.add_option("--seed", trainer.seed, "of everything random")->capture_default_str();

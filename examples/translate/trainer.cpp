@@ -3,16 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <cmath>
-#include <cstring>
-#include <filesystem>
 
 #include <unroll/autograd/error.h>
 #include <unroll/optim/adam.h>
 #include <unroll/text/batches.h>
+#include <unroll/train/atomic_file.h>
 #include <unroll/train/fit.h>
 
 namespace unroll::translate {
@@ -63,15 +59,6 @@ double loss_of(const Translator& translator, const std::vector<Example>& example
 
 }  // namespace
 
-void expect_writable(const std::string& path) {
-  if (path.empty()) throw IoError("the model's path is empty");
-  if (std::filesystem::is_directory(path)) throw IoError(path + ": is a directory");
-  const auto folder = std::filesystem::absolute(path).parent_path();
-  if (::access(folder.c_str(), W_OK) != 0) {
-    throw IoError(fmt::format("{}: {}", folder.string(), std::strerror(errno)));
-  }
-}
-
 train::FitSummary train(Translator& translator, const std::vector<Example>& training,
                         const std::vector<Example>& validation, const TrainerOptions& options,
                         const std::string& path) {
@@ -81,13 +68,15 @@ train::FitSummary train(Translator& translator, const std::vector<Example>& trai
                     "least one of each",
                     training.size(), validation.size()));
   }
-  if (options.epochs < 1 || options.patience < 1 || options.batch_tokens < 1) {
+  if (options.epochs < 1 || options.patience < 0 || options.batch_tokens < 1) {
     throw ValueError(fmt::format(
-        "train: got {} epochs, patience {} and {} tokens per batch; expected at least 1 of each",
+        "train: got {} epochs, patience {} and {} tokens per batch; expected at least 1, 0 and 1",
         options.epochs, options.patience, options.batch_tokens));
   }
-  expect_writable(path);
-  optim::Adam adam(translator.parameters(), {.lr = options.learning_rate, .betas = {0.9, 0.98}});
+  train::expect_writable(path);
+  optim::AdamW adam(
+      translator.parameters(),
+      {.lr = options.learning_rate, .betas = {0.9, 0.98}, .weight_decay = options.weight_decay});
   const train::Task task{
       .batches = [&](int epoch) { return batches_of(training, options, options.seed, epoch); },
       .loss =

@@ -19,8 +19,9 @@ struct TrainerOptions {
   double learning_rate = 2e-3;       ///< the peak; falls to a twentieth along a half cosine
   std::int64_t warmup_steps = 200;
   double label_smoothing = 0.1;
-  double clip_norm = 1.0;  ///< 0: not clipped
-  int patience = 5;
+  double weight_decay = 0;  ///< of AdamW
+  double clip_norm = 1.0;   ///< 0: not clipped
+  int patience = 5;         ///< 0: no end but that of the epochs
   int shards = 4;
   int threads = 0;
   bool bf16 = false;  ///< products of bfloat16 while training, see TapeOptions
@@ -28,9 +29,6 @@ struct TrainerOptions {
   std::string snapshot = {};  ///< what to go on from, see train::FitOptions
   bool quiet = false;         ///< show nothing on standard error
 };
-
-/// Throws IoError if no model could be written to `path`: better now than after the first epoch.
-void expect_writable(const std::string& path);
 
 /// Trains `translator` in place and writes it to `path` whenever the validation loss is the best
 /// so far; on return it holds the best parameters. Shows progress on standard error. Ctrl-C

@@ -94,3 +94,10 @@ TEST_CASE("split_on_space") {
   CHECK(split_on_space(" \u00A0\n").empty());
   CHECK(split_on_space(" a\u3000bc\t d ") == std::vector<std::string>{"a", "bc", "d"});
 }
+
+TEST_CASE("split_characters") {
+  CHECK(split_characters("").empty());
+  CHECK(split_characters("a \u00DF\u4E2D") ==
+        std::vector<std::string>{"a", " ", "\u00DF", "\u4E2D"});
+  CHECK_THROWS_AS(split_characters("a\xFF"), ValueError);
+}

@@ -219,5 +219,15 @@ TEST_CASE("kill -9 during atomic writes leaves a whole file, and the next write 
   CHECK(directory.entries() == 1);
 }
 
+TEST_CASE("expect_writable says beforehand what would fail", "[atomic_file]") {
+  const ScratchDirectory directory;
+  CHECK_THROWS_AS(expect_writable(directory.path()), IoError);
+  CHECK_THROWS_AS(expect_writable(""), IoError);
+  CHECK(
+      contains(thrown_message([&] { expect_writable(directory / "no/m"); }), "cannot be written"));
+  CHECK_NOTHROW(expect_writable(directory / "m"));
+  CHECK(directory.entries() == 0);
+}
+
 }  // namespace
 }  // namespace unroll::train

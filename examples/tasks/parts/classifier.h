@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <unroll/examples/tasks/program.h>
-#include <unroll/text/corpus.h>
+#include <unroll/examples/tasks/parts/examples.h>
+#include <unroll/examples/tasks/parts/program.h>
 
 namespace unroll::tasks {
 
@@ -18,22 +18,22 @@ struct Labelled {
   std::string text, label;
 };
 
+/// The lines of a file of two columns, of which number `label_column`, 0 or 1, is the class.
+/// Throws IoError, naming the line, for one that is no such.
+std::vector<Labelled> read_labelled(const std::string& path, int label_column);
+
 struct ClassifierTask {
   Settings& settings;
   std::function<std::vector<std::string>(const std::string& text)> tokens;
-  /// Which column of a data file is the label: 0 or 1.
-  int label_column = 0;
-  /// So many examples for want of a file.
-  std::function<std::vector<Labelled>(std::size_t count, std::uint64_t seed)> generate;
-  std::size_t generated = 4000;
-  double token_dropout = 0;    ///< tokens become unknown with this probability while training
-  std::int64_t min_count = 1;  ///< rarer tokens are unknown
+  Source<Labelled> source;
+  double token_dropout = 0;  ///< tokens become unknown with this probability while training
 };
 
 void train_classifier(const ClassifierTask& task);
-/// Prints accuracy and macro F1 of the test set.
+/// Prints accuracy, macro F1 and cross-entropy of the test set. Throws ValueError for a class that
+/// the model does not know.
 void evaluate_classifier(const ClassifierTask& task);
-/// A line of standard input after another: its three most probable classes.
+/// The three most probable classes of each line of standard input.
 void run_classifier(const ClassifierTask& task);
 
 }  // namespace unroll::tasks

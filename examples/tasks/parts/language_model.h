@@ -9,18 +9,22 @@
 #include <string>
 #include <vector>
 
-#include <unroll/examples/tasks/program.h>
+#include <unroll/examples/tasks/parts/program.h>
 
 namespace unroll::tasks {
 
+using Tokens = std::vector<std::string>;
+
 struct LanguageModelTask {
   Settings& settings;  ///< batch: columns
-  /// The tokens of a file, "" of a text made by the program, for part 0 training, 1 validation, 2
-  /// test.
-  std::function<std::vector<std::string>(const std::string& path, int part)> tokens;
-  std::function<std::vector<std::string>(const std::string& text)> split;  ///< of a prompt
-  std::string separator = " ";       ///< between tokens that are written
-  std::int64_t steps = 20;           ///< tokens per chunk and column
+  /// The tokens of a file, or those of a text made by the program. Of --data, the last tenth is the
+  /// test text if there is no --test, and 5 % before it the validation text if no --valid.
+  std::function<Tokens(const std::string& path)> read;
+  std::function<Tokens()> generate;
+  std::function<Tokens(const std::string& text)> split;     ///< of a prompt
+  std::function<std::string(const Tokens& tokens)> joined;  ///< what is written
+  std::string before = {};                                  ///< the token that stands before a text
+  std::int64_t steps = 20;                                  ///< tokens per chunk and column
   double init = 0;                   ///< parameters are uniform in +-init at first; 0: PyTorch's
   bool sgd = false;                  ///< plain SGD instead of AdamW
   std::int64_t constant_epochs = 4;  ///< with SGD, then the rate is divided ...
@@ -30,13 +34,8 @@ struct LanguageModelTask {
   double temperature = 1, top_p = 1;
 };
 
-void train_language_model(const LanguageModelTask& task);
-/// Prints cross-entropy and perplexity of the test text, read in one go.
-void evaluate_language_model(const LanguageModelTask& task);
-/// Prints a text that begins with the prompt.
-void write_text(const LanguageModelTask& task);
-
-/// The options of the task for a Program.
-std::vector<Option> options_of(LanguageModelTask& task);
+/// The program of a task: `train`; `evaluate`, which prints cross-entropy and perplexity of the
+/// test text, read in one go; `run`, which prints a text that begins with the prompt.
+Program language_model_program(const std::string& what, LanguageModelTask& task);
 
 }  // namespace unroll::tasks

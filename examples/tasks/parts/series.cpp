@@ -1,14 +1,14 @@
 // Series: CSV, Mackey-Glass, windows.
-#include <unroll/examples/tasks/series.h>
+#include <unroll/examples/tasks/parts/series.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <string_view>
 
 #include <unroll/autograd/error.h>
+#include <unroll/examples/tasks/parts/lines.h>
 #include <unroll/text/line_reader.h>
 
 namespace unroll::tasks {
@@ -33,8 +33,7 @@ Series read_csv(const std::string& path) {
   if (!lines.next(line)) throw IoError(path + ": is empty; expected a header");
   Series series;
   const auto header = fields(line);
-  for (std::size_t c = 1; c < header.size(); ++c) series.names.emplace_back(header[c]);
-  series.values.resize(series.names.size());
+  series.values.resize(header.size() - 1);
   while (lines.next(line)) {
     const auto row = fields(line);
     if (row.size() != header.size()) {
@@ -42,15 +41,17 @@ Series read_csv(const std::string& path) {
                                 row.size(), header.size()));
     }
     for (std::size_t c = 1; c < row.size(); ++c) {
-      float value = 0;
-      const char* const end = row[c].data() + row[c].size();
-      const auto read = std::from_chars(row[c].data(), end, value);
-      if (read.ec != std::errc() || read.ptr != end || !std::isfinite(value)) {
-        throw IoError(fmt::format("{}:{}: \"{}\" in column {}; expected a number", path,
-                                  lines.line_number(), row[c], c + 1));
+      try {
+        series.values[c - 1].push_back(numbers_of(row[c], 1)[0]);
+      } catch (const ValueError& e) {
+        throw IoError(
+            fmt::format("{}:{}: column {}: {}", path, lines.line_number(), c + 1, e.what()));
       }
-      series.values[c - 1].push_back(value);
     }
+  }
+  if (series.rows() == 0) {
+    throw IoError(fmt::format("{}: {} columns and {} rows; expected a date and numbers", path,
+                              header.size(), lines.line_number() - 1));
   }
   return series;
 }
@@ -64,7 +65,7 @@ Series mackey_glass(std::size_t rows, int tau) {
   const auto slope = [](double now, double late) {
     return 0.2 * late / (1 + std::pow(late, 10)) - 0.1 * now;
   };
-  Series series{{"x"}, {{}}};
+  Series series{{{}}};
   for (std::size_t k = 0; series.rows() < rows; ++k) {
     const double now = x.back(), late = x[k], later = x[k + 1], half = (late + later) / 2;
     const double a = slope(now, late), b = slope(now + step / 2 * a, half);
@@ -131,6 +132,11 @@ Tensor Windows::inputs(std::span<const std::size_t> windows) const {
 
 Tensor Windows::targets(std::span<const std::size_t> windows) const {
   return values(windows, input, horizon);
+}
+
+Tensor Windows::last_targets(std::span<const std::size_t> windows) const {
+  return values(windows, input + horizon - 1, 1)
+      .reshaped({static_cast<std::int64_t>(windows.size())});
 }
 
 Tensor Windows::channels(std::span<const std::size_t> windows) const {

@@ -1,4 +1,4 @@
-// Real-valued series for the program `forecast`: reading, splitting, standardising, windows.
+// Series of numbers for the program `forecast`: reading, splitting, standardising, windows.
 #pragma once
 
 #include <array>
@@ -14,7 +14,6 @@ namespace unroll::tasks {
 
 /// Channels side by side, values[channel][row].
 struct Series {
-  std::vector<std::string> names;
   std::vector<std::vector<float>> values;
 
   std::size_t channels() const { return values.size(); }
@@ -22,7 +21,8 @@ struct Series {
 };
 
 /// A CSV file, plain or .gz, with a header; its first column is a date or time and is left out.
-/// Throws IoError naming the line for a row of another width or a field that is no number.
+/// Throws IoError, naming the line, for a row of another width or a field that is no number, and
+/// for a file without rows or channels.
 Series read_csv(const std::string& path);
 
 /// The Mackey-Glass equation (1977), dx/dt = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x, by
@@ -40,14 +40,15 @@ Series standardised(Series series, const Scale& scale);
 /// Windows of `input` values and the `horizon` values after them, of one channel each. A window is
 /// numbered start * channels + channel.
 struct Windows {
-  const Series& series;
+  Series series;
   std::size_t input, horizon;
 
   /// The windows whose values to forecast all lie in rows [begin, end), every `stride`-th start.
   std::vector<std::size_t> within(std::size_t begin, std::size_t end, std::size_t stride = 1) const;
-  Tensor inputs(std::span<const std::size_t> windows) const;    ///< [n, input]
-  Tensor targets(std::span<const std::size_t> windows) const;   ///< [n, horizon]
-  Tensor channels(std::span<const std::size_t> windows) const;  ///< int32 [n]
+  Tensor inputs(std::span<const std::size_t> windows) const;        ///< [n, input]
+  Tensor targets(std::span<const std::size_t> windows) const;       ///< [n, horizon]
+  Tensor last_targets(std::span<const std::size_t> windows) const;  ///< [n]
+  Tensor channels(std::span<const std::size_t> windows) const;      ///< int32 [n]
 
  private:
   Tensor values(std::span<const std::size_t> windows, std::size_t from, std::size_t count) const;
