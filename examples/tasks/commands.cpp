@@ -1,4 +1,4 @@
-// commands: from a command to the actions that carry it out, as in SCAN (Lake and Baroni 2018).
+// commands: which actions carry out a command? As in SCAN (Lake and Baroni 2018).
 //   commands train --data tasks_train_simple.txt.gz --test tasks_test_simple.txt.gz
 //   echo 'jump twice after walk left' | commands run
 // Lines are "IN: words OUT: actions". Without data it makes them by SCAN's grammar.
@@ -71,11 +71,12 @@ int main(int argc, char** argv) {
                     .dropout = 0.1,
                     .embedding = 64,
                     .hidden = 128};
-  PairsTask task{.settings = settings,
-                 .from = text::TokenizerKind::spaces,
-                 .to = text::TokenizerKind::spaces,
-                 .source = {.read = read_scan, .generate = generate, .held_out = 20},
-                 .label_smoothing = 0,
-                 .beam = 1};
+  PairsTask task{
+      .settings = settings,
+      .from = text::TokenizerKind::spaces,
+      .to = text::TokenizerKind::spaces,
+      .source = {.read = read_scan, .generate = generate, .generated = 12000, .held_out = 20},
+      .label_smoothing = 0,
+      .beam = 1};
   return run_program(pairs_program("Turns commands into actions.", task), argc, argv);
 }

@@ -19,12 +19,12 @@ namespace {
 using namespace unroll;
 using namespace unroll::tasks;
 
-struct Rows {
+struct Ends {
   std::size_t training, validation, test;  ///< where each part ends
 };
 
 /// "a,b,c" rows, or 60, 20 and 20 per cent.
-Rows split(const std::string& text, std::size_t rows) {
+Ends split(const std::string& text, std::size_t rows) {
   const std::size_t fifth = rows / 5;
   if (text.empty()) return {rows - 2 * fifth, rows - fifth, rows};
   const auto parts = numbers_of(text, 3);
@@ -86,14 +86,14 @@ int main(int argc, char** argv) {
   const auto evaluate = [&] {
     const Forecaster model = Forecaster::load(settings);
     const Windows from = model.windows(data());
-    const Rows ends = split(rows, from.series.rows());
+    const Ends ends = split(rows, from.series.rows());
     const auto windows = from.within(ends.validation, ends.test);
     expect_windows("test", windows, model.plan);
     fmt::print("test: {}\n", model.errors(from, windows, settings.threads).text());
   };
   const auto train = [&] {
     const Series series = data();
-    const Rows ends = split(rows, series.rows());
+    const Ends ends = split(rows, series.rows());
     plan.channels = static_cast<std::int64_t>(series.channels());
     const Forecaster model(plan, scale_of(series, ends.training), settings);
     const Windows from = model.windows(series);

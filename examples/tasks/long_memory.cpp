@@ -1,5 +1,5 @@
-// long_memory: what does a network remember over hundreds of steps, and what do its gradients do on
-// the way back (Hochreiter and Schmidhuber 1997; Pascanu, Mikolov, Bengio 2013)?
+// long_memory: what is remembered over hundreds of steps? And what do gradients do on the way back
+// (Hochreiter and Schmidhuber 1997; Pascanu, Mikolov, Bengio 2013)?
 //   long_memory train --task adding --cell gru --steps 600
 //   long_memory train --task copy --cell lstm --steps 100
 //   echo '0.5* 0.9 0.1 0.25* 0.7' | long_memory run    (adding: about 0.75)

@@ -1,4 +1,4 @@
-// words: a language model of words, after Zaremba, Sutskever, Vinyals (2014). What comes next?
+// words: which word comes next? A language model, after Zaremba, Sutskever, Vinyals (2014).
 //   words train --data ptb.train.txt.gz --valid ptb.valid.txt.gz --test ptb.test.txt.gz
 //   words run --prompt 'the company said' --length 40
 // One sentence a line, words separated by spaces. Without data it makes sentences of a small

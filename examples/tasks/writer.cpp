@@ -1,4 +1,4 @@
-// writer: a language model of characters that writes text, after karpathy/char-rnn.
+// writer: which character comes next? A language model that writes text, after karpathy/char-rnn.
 //   writer train --data input.txt.gz
 //   writer run --prompt 'ROMEO:' --length 500 --temperature 0.8
 // Without data it makes verses by itself.

@@ -103,7 +103,7 @@ train::FitSummary train(Translator& translator, const std::vector<Example>& trai
        .seed = options.seed,
        .improved = [&] { translator.save(path); },
        .snapshot = options.snapshot,
-       .name = "translate",
+       .name = options.name,
        .quiet = options.quiet});
 }
 

@@ -26,8 +26,9 @@ struct TrainerOptions {
   int threads = 0;
   bool bf16 = false;  ///< products of bfloat16 while training, see TapeOptions
   std::uint64_t seed = 1;
-  std::string snapshot = {};  ///< what to go on from, see train::FitOptions
-  bool quiet = false;         ///< show nothing on standard error
+  std::string snapshot = {};       ///< what to go on from, see train::FitOptions
+  std::string name = "translate";  ///< likewise
+  bool quiet = false;              ///< show nothing on standard error
 };
 
 /// Trains `translator` in place and writes it to `path` whenever the validation loss is the best

@@ -180,8 +180,8 @@ void run_classifier(const ClassifierTask& task) {
   const Classifier model = Classifier::load(task.settings);
   answer_lines("a text", [&](const std::string& line) {
     const auto logs = model.predict({model.tokens.encode(task.tokens(line))}, 1).front();
-    std::vector<std::size_t> order(logs.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::vector<std::size_t> order(logs.size() - text::kFirstToken);
+    std::iota(order.begin(), order.end(), std::size_t{text::kFirstToken});
     std::ranges::stable_sort(order, std::greater(), [&](std::size_t c) { return logs[c]; });
     std::string answer = line;
     for (std::size_t k = 0; k < std::min<std::size_t>(3, order.size()); ++k) {

@@ -68,6 +68,7 @@ void train_pairs(const PairsTask& task) {
          .threads = s.threads,
          .seed = s.seed,
          .snapshot = snapshot,
+         .name = s.name,
          .quiet = s.quiet},
         s.model);
   });

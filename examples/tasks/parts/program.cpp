@@ -79,7 +79,7 @@ void add_own(CLI::App& app, const Option& option) {
 int run_program(const Program& program, int argc, char** argv) {
   Settings& settings = program.settings;
   settings.model = settings.name + ".safetensors";
-  CLI::App app{program.what};
+  CLI::App app{program.what, settings.name};
   app.require_subcommand(1);
   app.footer(settings.name + " COMMAND --help lists the options.");
   const Command* chosen = nullptr;
