@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
       .settings = settings,
       .from = text::TokenizerKind::spaces,
       .to = text::TokenizerKind::spaces,
-      .source = {.read = read_scan, .generate = generate, .generated = 12000, .held_out = 20},
+      .source = {.read = read_scan, .generate = generate, .generated = 6000, .held_out = 20},
       .label_smoothing = 0,
       .beam = 1};
   return run_program(pairs_program("Turns commands into actions.", task), argc, argv);

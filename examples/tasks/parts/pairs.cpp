@@ -23,7 +23,8 @@ void score(const PairsTask& task, const Translator& translator, const std::strin
            const Pairs& pairs) {
   std::vector<std::string> sources;
   for (const auto& pair : pairs) sources.push_back(pair.source);
-  const auto found = translator.translate_all(sources, {.beam = task.beam}, task.settings.threads);
+  const auto found = translator.translate_all(
+      sources, {.beam = task.beam, .max_length = task.max_length}, task.settings.threads);
   const text::Tokenizer& tokenizer = translator.languages().target.tokenizer;
   text::ErrorRate errors;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
@@ -82,7 +83,9 @@ void train_pairs(const PairsTask& task) {
 void run_pairs(const PairsTask& task) {
   const Translator translator = Translator::load(task.settings.model);
   answer_lines("a sequence", [&](const std::string& line) {
-    return translator.translate(line, {.beam = task.beam}).at(0).text;
+    return translator.translate(line, {.beam = task.beam, .max_length = task.max_length})
+        .at(0)
+        .text;
   });
 }
 
@@ -90,6 +93,7 @@ void run_pairs(const PairsTask& task) {
 
 Program pairs_program(const std::string& what, PairsTask& task) {
   const Option beam{"--beam", "beam size; 1 is greedy", &task.beam, 1, 100};
+  const Option longest{"--max-length", "most tokens of a target", &task.max_length, 1};
   return {.what = what,
           .settings = task.settings,
           .train = {[&task] { train_pairs(task); },
@@ -99,8 +103,8 @@ Program pairs_program(const std::string& what, PairsTask& task) {
                          score(task, Translator::load(task.settings.model), "test",
                                task.source.test(task.settings));
                        },
-                       {beam, {"--output", "file for what was found", &task.output}}},
-          .run = {[&task] { run_pairs(task); }, {beam}}};
+                       {beam, longest, {"--output", "file for what was found", &task.output}}},
+          .run = {[&task] { run_pairs(task); }, {beam, longest}}};
 }
 
 }  // namespace unroll::tasks

@@ -17,6 +17,7 @@ struct PairsTask {
   Source<text::SentencePair> source;
   double label_smoothing = 0.1;
   int beam = 5;
+  int max_length = 100;     ///< tokens of a target that is looked for
   std::string output = {};  ///< file for what evaluate found, one a line
 };
 
