@@ -142,18 +142,16 @@ int main(int argc, char** argv) {
     print("test", Captioner::load(settings).exact(source.test(settings), settings.threads));
   };
   const auto train = [&] {
-    const auto [pictures, held_out] = source.training(settings);
-    const Captioner model = Captioner::learn(settings, pictures);
+    const Split<Picture> pictures = source.training(settings);
+    const Captioner model = Captioner::learn(settings, pictures.training);
     const train::Task task{
-        .batches = shuffled(settings, pictures.size()),
-        .loss = [&](Tape& tape, train::Examples part) { return model.loss(tape, pictures, part); },
+        .batches = shuffled(settings, pictures.training.size()),
+        .loss = [&](Tape& tape,
+                    train::Examples part) { return model.loss(tape, pictures.training, part); },
         .validate =
-            [&] {
-              const double right = model.exact(held_out, settings.threads);
-              return train::Score{1 - right, fmt::format("{:.2f} % exact", 100 * right)};
-            }};
+            [&] { return score_of_accuracy(model.exact(pictures.validation, settings.threads)); }};
     train_model(settings, model.parameters, task, model.metadata(settings));
-    print("validation", model.exact(held_out, settings.threads));
+    print("validation", model.exact(pictures.validation, settings.threads));
     if (source.has_test(settings)) evaluate();
   };
   const auto run = [&] {

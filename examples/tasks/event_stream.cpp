@@ -145,25 +145,23 @@ int main(int argc, char** argv) {
                difference(detector, test));
   };
   const auto train = [&] {
-    const auto [recordings, held_out] = source.training(settings);
-    const auto verdicts = verdicts_of(recordings);
+    const Split<Recording> recordings = source.training(settings);
+    const auto verdicts = verdicts_of(recordings.training);
     const Detector detector(settings);
     const train::Task task{
-        .batches = shuffled(settings, recordings.size()),
+        .batches = shuffled(settings, recordings.training.size()),
         .loss =
             [&](Tape& tape, train::Examples part) {
-              return cross_entropy(detector(tape, recordings, part),
+              return cross_entropy(detector(tape, recordings.training, part),
                                    tape.input(labels_of(verdicts, part)),
                                    {.reduction = Reduction::sum});
             },
         .validate =
             [&] {
-              const double right = accuracy(detector, held_out, settings.threads);
-              return train::Score{1 - right,
-                                  fmt::format("validation accuracy {:.2f} %", 100 * right)};
+              return score_of_accuracy(accuracy(detector, recordings.validation, settings.threads));
             }};
     train_model(settings, detector.parameters, task, sizes_of(settings));
-    print("validation", accuracy(detector, held_out, settings.threads));
+    print("validation", accuracy(detector, recordings.validation, settings.threads));
     if (source.has_test(settings)) evaluate();
   };
   const auto run = [&] {

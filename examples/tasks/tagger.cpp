@@ -70,29 +70,29 @@ int main(int argc, char** argv) {
     fmt::print("test: accuracy {:.2f} %\n", 100 * right);
   };
   const auto train = [&] {
-    const auto [sentences, held_out] = source.training(settings);
-    Tagger model = Tagger::learn(settings, sentences);
-    const train::Task task{.batches = shuffled(settings, sentences.size()),
-                           .loss =
-                               [&](Tape& tape, train::Examples part) {
-                                 return model.loss(tape, sentences, part, word_dropout);
-                               },
-                           .weight =
-                               [&](train::Examples part) {
-                                 double words = 0;
-                                 for (const std::size_t i : part)
-                                   words += double(sentences[i].words.size());
-                                 return words;
-                               },
-                           .validate =
-                               [&] {
-                                 const double right = model.accuracy(held_out, settings.threads);
-                                 return train::Score{
-                                     1 - right,
-                                     fmt::format("validation accuracy {:.2f} %", 100 * right)};
-                               }};
+    const Split<TaggedSentence> sentences = source.training(settings);
+    Tagger model = Tagger::learn(settings, sentences.training);
+    const train::Task task{
+        .batches = shuffled(settings, sentences.training.size()),
+        .loss =
+            [&](Tape& tape, train::Examples part) {
+              return model.loss(tape, sentences.training, part, word_dropout);
+            },
+        .weight =
+            [&](train::Examples part) {
+              double words = 0;
+              for (const std::size_t i : part) {
+                words += static_cast<double>(sentences.training[i].words.size());
+              }
+              return words;
+            },
+        .validate =
+            [&] {
+              return score_of_accuracy(model.accuracy(sentences.validation, settings.threads));
+            }};
     train_model(settings, model.parameters, task, model.metadata(settings));
-    fmt::print("validation: accuracy {:.2f} %\n", 100 * model.accuracy(held_out, settings.threads));
+    fmt::print("validation: accuracy {:.2f} %\n",
+               100 * model.accuracy(sentences.validation, settings.threads));
     if (source.has_test(settings)) evaluate();
   };
   const auto run = [&] {

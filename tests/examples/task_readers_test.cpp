@@ -151,14 +151,17 @@ TEST_CASE("sequences of the long-memory tasks", "[tasks]") {
     CHECK(batch.targets.data<float>()[b] == sum);
   }
   CHECK(floats(adding.batch({numbers.data() + 1, 1}, 1).targets)[0] == floats(batch.targets)[1]);
-  CHECK(floats(adding.of_line("0.5* 1 0.25*").targets) == std::vector<float>{0.75});
+  const MemoryBatch line = adding.of_line("0.5* 1 0.25*");
+  CHECK(floats(line.targets) == std::vector<float>{0.75});
+  CHECK(line.inputs.shape() == Shape{20, 1, 2});
+  CHECK(line.inputs.data<float>()[19 * 2] == 0.25F);
   CHECK_THROWS_AS(adding.of_line("0.5* 1"), ValueError);
   CHECK_THROWS_AS(adding.of_line("* 1*"), ValueError);
 
   const MemoryTask copy{"copy", 5};
-  const MemoryBatch line = copy.of_line("0 1 2 3 4 5 6 7 0 1");
-  CHECK(line.inputs.shape() == Shape{25, 1, 10});
-  CHECK(line.inputs.data<float>()[14 * 10 + 9] == 1);  // "now repeat"
+  const MemoryBatch copied = copy.of_line("0 1 2 3 4 5 6 7 0 1");
+  CHECK(copied.inputs.shape() == Shape{25, 1, 10});
+  CHECK(copied.inputs.data<float>()[14 * 10 + 9] == 1);  // "now repeat"
   CHECK_THROWS_AS(copy.of_line("1 2 3"), ValueError);
   CHECK_THROWS_AS(copy.of_line("0 1 2 3 4 5 6 7 0 8"), ValueError);
   CHECK_THROWS_AS((MemoryTask{"sorting", 5}.check()), ValueError);

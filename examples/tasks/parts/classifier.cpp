@@ -160,8 +160,7 @@ void train_classifier(const ClassifierTask& task) {
                          {.label_smoothing = 0.1, .reduction = Reduction::sum});
   };
   const auto validate = [&] {
-    const double right = quality(model, held_out, s.threads).accuracy;
-    return train::Score{1 - right, fmt::format("validation accuracy {:.2f} %", 100 * right)};
+    return score_of_accuracy(quality(model, held_out, s.threads).accuracy);
   };
   train_model(s, model.parameters,
               {.batches = shuffled(s, data.ids.size()), .loss = loss, .validate = validate},

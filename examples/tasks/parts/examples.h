@@ -17,6 +17,11 @@
 namespace unroll::tasks {
 
 template <class Example>
+struct Split {
+  std::vector<Example> training, validation;
+};
+
+template <class Example>
 struct Source {
   std::function<std::vector<Example>(const std::string& path)> read;
   std::function<std::vector<Example>(std::size_t count, std::uint64_t seed)> generate;
@@ -29,17 +34,16 @@ struct Source {
     if (examples.empty()) throw IoError(path + ": got no example; expected one at least");
     return examples;
   }
-  /// For training and validation.
-  std::pair<std::vector<Example>, std::vector<Example>> training(const Settings& s) const {
+  Split<Example> training(const Settings& s) const {
     std::vector<Example> all =
         s.data.empty() ? generate(generated, mix(s.seed, 1)) : of_file(s.data);
     if (!s.valid.empty()) return {std::move(all), of_file(s.valid)};
-    std::pair<std::vector<Example>, std::vector<Example>> parts;
+    Split<Example> parts;
     const auto order = train::shuffled_batches(all.size(), all.size(), s.seed, 0).at(0);
     for (std::size_t k = 0; k < order.size(); ++k) {
-      (k % held_out == 0 ? parts.second : parts.first).push_back(std::move(all[order[k]]));
+      (k % held_out == 0 ? parts.validation : parts.training).push_back(std::move(all[order[k]]));
     }
-    if (parts.first.empty()) throw ValueError(s.data + ": got one example; expected more");
+    if (parts.training.empty()) throw ValueError(s.data + ": got one example; expected more");
     return parts;
   }
   std::vector<Example> test(const Settings& s) const {

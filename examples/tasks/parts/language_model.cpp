@@ -67,7 +67,8 @@ void train_language_model(const LanguageModelTask& task) {
             for (std::size_t k = 0; k < text.chunks(); ++k) chunks.push_back({k});
             return chunks;
           },
-      .weight = [&](train::Examples chunk) { return double(text.tokens_of(chunk[0])); },
+      .weight =
+          [&](train::Examples chunk) { return static_cast<double>(text.tokens_of(chunk[0])); },
       .validate =
           [&] {
             const auto found = model.perplexity(held_out, s.threads);

@@ -88,7 +88,7 @@ double MemoryNetwork::error(int threads) const {
 
 std::vector<double> MemoryNetwork::gradient_norms(const Tensor& inputs) const {
   Tape tape;
-  const std::vector<Variable> outputs = std::visit(
+  const auto outputs = std::visit(
       [&](const auto& any) { return nn::unroll_steps(any, tape.input(inputs)).outputs; }, cell);
   std::vector<double> norms;
   for (const Variable& gradient : gradients(sum(outputs.back()), outputs)) {

@@ -118,6 +118,9 @@ MemoryBatch MemoryTask::of_line(const std::string& line) const {
   }
   const auto marks = std::ranges::count_if(terms, &Term::marked);
   if (marks != 2) throw ValueError(fmt::format("got {} marked numbers; expected 2", marks));
+  const auto missing = std::max<std::ptrdiff_t>(0, steps - std::ssize(terms));
+  terms.insert(terms.begin() + std::ssize(terms) / 2, static_cast<std::size_t>(missing),
+               {0.5F, false});
   return adding({terms});
 }
 

@@ -31,8 +31,8 @@ struct MemoryTask {
 
   /// A sequence for each of these numbers, which alone it depends on.
   MemoryBatch batch(std::span<const std::size_t> numbers, std::uint64_t seed) const;
-  /// One sequence in a line of text: numbers with a * behind the two that are marked, or kCopied
-  /// digits below kSymbols with spaces between. Throws ValueError for any other.
+  /// One sequence in a line of text: numbers with a * behind the two that are marked, in the middle
+  /// filled up to `steps`; or kCopied digits below kSymbols. Throws ValueError for any other.
   MemoryBatch of_line(const std::string& line) const;
 };
 

@@ -133,6 +133,10 @@ void train_model(const Settings& settings, const ParameterSet& parameters, const
   });
 }
 
+train::Score score_of_accuracy(double accuracy) {
+  return {1 - accuracy, fmt::format("validation accuracy {:.2f} %", 100 * accuracy)};
+}
+
 void with_snapshot(const Settings& settings,
                    const std::function<train::FitSummary(const std::string& snapshot)>& training) {
   train::expect_writable(settings.model);

@@ -87,6 +87,9 @@ void train_model(const Settings& settings, const ParameterSet& parameters, const
 void train_model(const Settings& settings, const ParameterSet& parameters, const train::Task& task,
                  const std::map<std::string, std::string>& metadata, const Recipe& recipe);
 
+/// The score of a share of right answers, 0 to 1.
+train::Score score_of_accuracy(double accuracy);
+
 /// Calls `training` with the file of its snapshot, which is removed before unless --resume is
 /// given, and after unless it is needed to go on. Says at the end what was trained.
 void with_snapshot(const Settings& settings,
