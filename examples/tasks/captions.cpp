@@ -5,6 +5,8 @@
 // Without data it makes vectors of things with shape, size, colour and place by itself.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <unroll/autograd/error.h>
 #include <unroll/examples/tasks/parts/examples.h>
 #include <unroll/examples/tasks/parts/lines.h>

@@ -1,4 +1,7 @@
 // What the programs of examples/tasks read: CSV, SCAN, recordings, vectors with captions, lines.
+#include <algorithm>
+#include <cmath>
+
 #include <unroll/autograd/error.h>
 #include <unroll/examples/tasks/parts/columns.h>
 #include <unroll/examples/tasks/parts/lines.h>

@@ -2,7 +2,10 @@
 // same from its file, answers lines, and says what is wrong with others.
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
 
 #include <unroll/tests/support/catch.h>
 #include <unroll/tests/train/scratch_directory.h>

@@ -25,7 +25,12 @@ struct Problem {
   nn::Linear linear{parameters.scope("linear"), 4, 2};
   optim::Adam adam{std::vector<Parameter>(parameters.begin(), parameters.end()), {.lr = 0.02}};
   Tensor inputs = random_normal({40, 4}, 1, 0, 1, Dtype::float32);
-  Tensor targets = random_normal({40, 2}, 2, 0, 1, Dtype::float32);
+  Tensor targets = product(inputs, random_normal({4, 2}, 2, 0, 1, Dtype::float32));
+
+  static Tensor product(const Tensor& a, const Tensor& b) {
+    Tape tape;
+    return matmul(tape.input(a), tape.input(b)).value();
+  }
 
   Tensor some(const Tensor& of, Examples which) const {
     std::vector<std::int32_t> ids(which.begin(), which.end());

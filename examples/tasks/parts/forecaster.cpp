@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <unroll/autograd/error.h>
 #include <unroll/examples/tasks/parts/lines.h>
 #include <unroll/examples/tasks/parts/model_file.h>
