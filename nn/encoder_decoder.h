@@ -26,7 +26,6 @@
 #include <unroll/nn/embedding.h>
 #include <unroll/nn/encoder_decoder_options.h>
 #include <unroll/nn/gru_cell.h>
-#include <unroll/nn/lengths.h>
 #include <unroll/nn/linear.h>
 #include <unroll/nn/stacked_cell.h>
 #include <unroll/nn/stacked_rnn.h>
@@ -75,6 +74,7 @@ class EncoderDecoder {
     Variable attention;  ///< [B, S]
   };
 
+  /// Throws ValueError for options that do not fit.
   EncoderDecoder(const Scope& scope, const EncoderDecoderOptions& options);
 
   /// Reads source ids int32 [B, S]; padded ones and those beyond the lengths only have to be ids.
@@ -130,7 +130,7 @@ class EncoderDecoder {
 template <RecurrentCell Cell, class Attention>
 EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
                                                 const EncoderDecoderOptions& options)
-    : options_(options),
+    : options_(detail::checked(options)),
       source_(scope / "source", options.source_vocabulary, options.embedding,
               {.padding_idx = options.pad}),
       target_(scope / "target", options.target_vocabulary, options.embedding,

@@ -1,8 +1,11 @@
 // What an EncoderDecoder is made with, and what its loss may be told.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
 
+#include <unroll/autograd/error.h>
 #include <unroll/nn/lengths.h>
 #include <unroll/nn/teacher_forcing.h>
 #include <unroll/ops/losses.h>
@@ -24,6 +27,24 @@ struct EncoderDecoderOptions {
   bool tie_output = false;  ///< the target embedding is the weight of the output layer, too
   std::int32_t pad = 0, begin = 2, end = 3;  ///< ids, as in <unroll/text/vocabulary.h>
 };
+
+namespace detail {
+
+/// The same options. Throws ValueError for fewer than one layer, or if `pad` is no id of both
+/// sides.
+inline const EncoderDecoderOptions& checked(const EncoderDecoderOptions& options) {
+  const std::int64_t ids = std::min(options.source_vocabulary, options.target_vocabulary);
+  if (options.encoder_layers < 1 || options.decoder_layers < 1 || options.pad < 0 ||
+      options.pad >= ids) {
+    throw ValueError("EncoderDecoder: got " + std::to_string(options.encoder_layers) + " and " +
+                     std::to_string(options.decoder_layers) + " layers and pad " +
+                     std::to_string(options.pad) + " of " + std::to_string(ids) +
+                     " ids; expected 1 layer or more and an id");
+  }
+  return options;
+}
+
+}  // namespace detail
 
 struct TargetLossOptions {
   Lengths source_lengths = {};  ///< if not given: up to the last id that is not padding

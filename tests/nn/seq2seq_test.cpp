@@ -152,6 +152,20 @@ TEST_CASE("EncoderDecoder: padded source ids have no influence", "[nn]") {
   for (const auto& p : parameters) CHECK(ga[p].identical(gb[p]));
 }
 
+TEST_CASE("EncoderDecoder leaves no parameters behind if its options do not fit", "[nn]") {
+  nn::ParameterSet parameters(1);
+  const nn::EncoderDecoderOptions fits{.source_vocabulary = 8, .target_vocabulary = 7};
+  std::vector<nn::EncoderDecoderOptions> wrong(4, fits);
+  wrong[0].encoder_layers = 0;
+  wrong[1].decoder_layers = -1;
+  wrong[2].pad = 7;
+  wrong[3].pad = -1;
+  for (const nn::EncoderDecoderOptions& options : wrong) {
+    CHECK_THROWS_AS(nn::EncoderDecoder(parameters.scope(), options), ValueError);
+  }
+  CHECK(parameters.size() == 0);
+}
+
 TEST_CASE("EncoderDecoder names a target that does not fit", "[nn]") {
   nn::ParameterSet parameters(1);
   const nn::EncoderDecoder model(
