@@ -37,17 +37,17 @@ int run(const DemoCommand& command) {
   Translator translator(std::move(languages), {.embedding = 96, .hidden = 160, .dropout = 0.1},
                         command.seed);
   const train::FitSummary summary = train(translator, training, validation,
-                                        {.epochs = 30,
-                                         .minutes = command.minutes,
-                                         .batch_tokens = 1024,
-                                         .learning_rate = 4e-3,
-                                         .warmup_steps = 100,
-                                         .label_smoothing = 0.05,
-                                         .patience = 30,
-                                         .threads = command.threads,
-                                         .bf16 = command.bf16,
-                                         .seed = command.seed},
-                                        command.model);
+                                          {.epochs = 30,
+                                           .minutes = command.minutes,
+                                           .batch_tokens = 1024,
+                                           .learning_rate = 4e-3,
+                                           .warmup_steps = 100,
+                                           .label_smoothing = 0.05,
+                                           .patience = 30,
+                                           .threads = command.threads,
+                                           .bf16 = command.bf16,
+                                           .seed = command.seed},
+                                          command.model);
   fmt::print("trained {} epochs, {} steps, {:.0f} s\n\n", summary.epochs, summary.steps,
              summary.seconds);
 

@@ -60,7 +60,7 @@ Series mackey_glass(std::size_t rows, int tau) {
   constexpr int kStepsPerUnit = 10;
   constexpr std::size_t kLeftOut = 1000;
   const double step = 1.0 / kStepsPerUnit;
-  const std::size_t lag = static_cast<std::size_t>(tau * kStepsPerUnit);
+  const std::size_t lag = static_cast<std::size_t>(tau) * kStepsPerUnit;
   std::vector<double> x(lag + 1, 1.2);
   const auto slope = [](double now, double late) {
     return 0.2 * late / (1 + std::pow(late, 10)) - 0.1 * now;
