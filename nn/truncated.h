@@ -139,21 +139,29 @@ class TruncatedBPTT {
     return result;
   }
 
-  /// What the next chunk of a shard begins with, on `tape`: empty where the sequences begin.
+  /// What the next chunk of a shard begins with, on `tape`: empty where the sequences begin. With a
+  /// cell, what is no memory (an Auxiliary, such as the mask of RecurrentDropout) is not carried
+  /// but made anew for every chunk.
   std::optional<S> state(Tape& tape, int shard = 0) const {
     const auto i = static_cast<std::size_t>(shard);
     if (i >= shards_.size() || !shards_[i].carried) return std::nullopt;
     const S carried = shards_[i].carried->on(tape);
+    const Variables old = memory_variables(carried);
     const std::vector<bool>& anew = shards_[i].anew;
-    if (anew.empty()) return carried;
-    const Variable mask = tape.input(detail::to_tensor(anew));
-    const S fresh = begin_(floating(carried), static_cast<std::int64_t>(anew.size()));
-    if (state_variables(fresh).size() != state_variables(carried).size()) {
+    const std::size_t variables = state_variables(carried).size();
+    if (anew.empty() && (!begin_ || old.size() == variables)) return carried;
+    const auto batch = static_cast<std::int64_t>(rows_of(*shards_[i].carried));
+    S next = begin_(floating(carried), batch);
+    if (state_variables(next).size() != variables) {
       throw StateError("TruncatedBPTT: the cell begins with another number of Variables");
     }
-    return map_states(carried, fresh, [&](const Variable& old, const Variable& initial) {
-      return old.defined() ? where(mask_for(mask, old), initial, old) : old;
+    const Variable mask = anew.empty() ? Variable() : tape.input(detail::to_tensor(anew));
+    std::size_t k = 0;
+    for_each_memory(next, [&](Variable& v) {
+      const Variable& before = old[k++];
+      v = mask.defined() && before.defined() ? where(mask_for(mask, before), v, before) : before;
     });
+    return next;
   }
 
   /// All sequences begin anew.
