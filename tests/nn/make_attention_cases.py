@@ -9,26 +9,17 @@ the length of a sequence counts as 0 in the results. Each case holds inputs and 
 cotangents of the results, and the gradients that these give to the former.
 """
 
-import json
-import math
 import pathlib
-import random
+import sys
 
 import torch
 from torch import nn
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from golden import Numbers, write_cases, written  # noqa: E402
+
 T, S, BATCH, WIDTH, HEADS, INNER = 3, 4, 3, 4, 2, 5
-generator = random.Random(11)
-
-
-def floats(*shape):
-    values = [round(generator.uniform(-1, 1), 2) for _ in range(math.prod(shape))]
-    return torch.tensor(values, dtype=torch.float64).reshape(shape)
-
-
-def written(x):
-    values = [float(f"{v:.15g}") for v in x.detach().flatten().tolist()]
-    return {"shape": list(x.shape), "values": values}
+floats = Numbers(11).floats
 
 
 def beyond(lengths, steps):
@@ -128,9 +119,7 @@ def main():
         decoder("pre-norm, gelu", memory_lengths=[4, 1, 2], norm_first=True, activation="gelu"),
         decoder("batch first", batch_first=True, lengths=[1, 3, 2]),
     ]
-    lines = ",\n".join(json.dumps(c) for c in cases)
-    text = f'{{"torch": "{torch.__version__}", "cases": [\n{lines}\n]}}\n'
-    (pathlib.Path(__file__).parent / "attention_cases.json").write_text(text)
+    write_cases(pathlib.Path(__file__).with_name("attention_cases.json"), cases)
 
 
 main()

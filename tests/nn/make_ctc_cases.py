@@ -7,28 +7,17 @@ beside this script, the same bytes every time. All in float64. The gradient is t
 logits, behind log_softmax: for the log-probabilities themselves PyTorch has another convention.
 """
 
-import json
-import math
+import functools
 import pathlib
-import random
+import sys
 
 import torch
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from golden import Numbers, write_cases, written  # noqa: E402
+
 CLASSES = 5
-generator = random.Random(11)
-
-
-def floats(*shape):
-    values = [round(generator.uniform(-2, 2), 2) for _ in range(math.prod(shape))]
-    return torch.tensor(values, dtype=torch.float64).reshape(shape)
-
-
-def number(x):
-    return float(f"{x:.15g}") if math.isfinite(x) else str(x)
-
-
-def written(x):
-    return {"shape": list(x.shape), "values": [number(v) for v in x.detach().flatten().tolist()]}
+floats = functools.partial(Numbers(11).floats, low=-2, high=2)
 
 
 def case(name, steps, targets, input_lengths, blank=0, zero_infinity=False):
@@ -63,9 +52,7 @@ def main():
         case("impossible, zeroed", 4, [[1, 1, 1], [1, 2], [3], [2]], [4, 4, 0, 1], 0, True),
         case("impossible", 4, [[1, 1, 1], [2, 2]], [4, 2]),
     ]
-    lines = ",\n".join(json.dumps(c) for c in cases)
-    record = f'{{"torch": "{torch.__version__}", "cases": [\n{lines}\n]}}\n'
-    (pathlib.Path(__file__).parent / "ctc_cases.json").write_text(record)
+    write_cases(pathlib.Path(__file__).with_name("ctc_cases.json"), cases)
 
 
 main()

@@ -10,13 +10,14 @@ latter two, and the gradients that these give to the former two.
 """
 
 import itertools
-import json
-import math
 import pathlib
-import random
+import sys
 
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from golden import Numbers, write_cases, written  # noqa: E402
 
 STEPS, BATCH, INPUT, HIDDEN, PROJECTION = 4, 3, 3, 2, 1
 KINDS = {
@@ -28,17 +29,7 @@ KINDS = {
 PROJECTED = {
     "lstm_projected": lambda **o: torch.nn.LSTM(INPUT, HIDDEN, proj_size=PROJECTION, **o),
 }
-generator = random.Random(7)
-
-
-def floats(*shape):
-    values = [round(generator.uniform(-1, 1), 2) for _ in range(math.prod(shape))]
-    return torch.tensor(values, dtype=torch.float64).reshape(shape)
-
-
-def written(x):
-    values = [float(f"{v:.15g}") for v in x.detach().flatten().tolist()]
-    return {"shape": list(x.shape), "values": values}
+floats = Numbers(7).floats
 
 
 def case(kind, layers, bidirectional, lengths):
@@ -171,9 +162,7 @@ def main():
               for layers, bidirectional, lengths in
               ((1, False, [4, 2, 3]), (2, True, [4, 2, 3]), (2, True, None))]
     cases += [case_by_hand(kind) for kind in BY_HAND]
-    lines = ",\n".join(json.dumps(c) for c in cases)
-    record = f'{{"torch": "{torch.__version__}", "cases": [\n{lines}\n]}}\n'
-    (pathlib.Path(__file__).parent / "rnn_cases.json").write_text(record)
+    write_cases(pathlib.Path(__file__).with_name("rnn_cases.json"), cases)
 
 
 main()

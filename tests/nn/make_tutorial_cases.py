@@ -8,29 +8,17 @@ beside this script, the same bytes every time. All in float64. Keras' SimpleRNN 
 second bias stays 0; that Keras itself computes the same is checked by tests/pages/run_python.py.
 """
 
-import json
-import math
 import pathlib
-import random
+import sys
 
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-generator = random.Random(11)
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from golden import Numbers, write_cases, written  # noqa: E402
 
-
-def floats(*shape):
-    values = [round(generator.uniform(-1, 1), 2) for _ in range(math.prod(shape))]
-    return torch.tensor(values, dtype=torch.float64).reshape(shape)
-
-
-def written(x):
-    x = torch.tensor(x, dtype=torch.float64) if isinstance(x, list) else x
-    if not x.is_floating_point():
-        return {"shape": list(x.shape), "int32": x.flatten().tolist()}
-    values = [float(f"{v:.15g}") for v in x.detach().flatten().tolist()]
-    return {"shape": list(x.shape), "values": values}
+floats = Numbers(11).floats
 
 
 def module(**parts):
@@ -147,9 +135,8 @@ def both_directions():
 
 def main():
     programs = [simple_rnn, stateful, sentence, tagger, both_directions]
-    lines = ",\n".join(f'"{program.__name__}": {json.dumps(program())}' for program in programs)
-    record = f'{{"torch": "{torch.__version__}", "cases": {{\n{lines}\n}}}}\n'
-    (pathlib.Path(__file__).parent / "tutorial_cases.json").write_text(record)
+    write_cases(pathlib.Path(__file__).with_name("tutorial_cases.json"),
+                {program.__name__: program() for program in programs})
 
 
 main()

@@ -7,43 +7,26 @@ beside this script, the same bytes every time. All in float64; each case holds t
 output, a cotangent, and the gradients that it gives to the floating inputs.
 """
 
+import functools
 import itertools
-import json
 import math
 import pathlib
-import random
+import sys
 
 import torch
 import torch.nn.functional as F
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from golden import Numbers, write_cases, written  # noqa: E402
+
 INF = math.inf
-generator = random.Random(20)
-
-
-def floats(*shape, low=-2.0, high=2.0):
-    count = math.prod(shape)
-    values = [round(generator.uniform(low, high), 2) for _ in range(count)]
-    return torch.tensor(values, dtype=torch.float64).reshape(shape)
-
-
-def ints(bound, *shape):
-    values = [generator.randrange(bound) for _ in range(math.prod(shape))]
-    return torch.tensor(values, dtype=torch.int64).reshape(shape)
+numbers = Numbers(20)
+floats = functools.partial(numbers.floats, low=-2.0, high=2.0)
+ints = numbers.ints
 
 
 def tensor(values):
     return torch.tensor(values, dtype=torch.float64)
-
-
-def number(x):
-    return float(f"{x:.15g}") if math.isfinite(x) else str(x)
-
-
-def written(x):
-    flat = x.detach().flatten().tolist()
-    if x.dtype == torch.int64:
-        return {"shape": list(x.shape), "int32": flat}
-    return {"shape": list(x.shape), "values": [number(v) for v in flat]}
 
 
 def case(op, name, function, inputs, **options):
@@ -178,10 +161,8 @@ def index_cases():
 def main():
     cases = [*softmax_cases(), *layer_norm_cases(), *cross_entropy_cases(),
              *pointwise_loss_cases(), *index_cases()]
-    lines = ",\n".join(json.dumps(c) for c in cases)
-    version = torch.__version__.split("+")[0]
-    path = pathlib.Path(__file__).with_name("torch_cases.json")
-    path.write_text(f'{{"torch": "{version}", "cases": [\n{lines}\n]}}\n')
+    write_cases(pathlib.Path(__file__).with_name("torch_cases.json"), cases,
+                torch.__version__.split("+")[0])
 
 
 main()
