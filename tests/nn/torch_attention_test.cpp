@@ -2,24 +2,21 @@
 // attention_cases.json, see make_attention_cases.py.
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <string>
 #include <vector>
 
-#include <unroll/autograd/gradients.h>
 #include <unroll/nn/transformer.h>
-#include <unroll/tests/ops/torch_cases.h>
+#include <unroll/tests/nn/torch_modules.h>
 #include <unroll/tests/support/catch.h>
 
 using namespace unroll;
-using unroll::testing::check_close;
-using unroll::testing::tensor_from;
+using unroll::testing::check_results;
+using unroll::testing::Sources;
+using unroll::testing::sources_on;
 
 namespace {
 
 constexpr std::int64_t kWidth = 4, kHeads = 2, kInner = 5;
-
-using Sources = std::map<std::string, Variable>;
 
 nn::Lengths lengths_from(const nlohmann::json& options, const char* name = "lengths") {
   if (options.at(name).is_null()) return {};
@@ -31,33 +28,9 @@ template <class Call>
 void check_module(const nlohmann::json& c, const nn::ParameterSet& parameters, double tolerance,
                   Call call) {
   Tape tape;
-  Sources sources;
-  std::size_t filled = 0;
-  for (const auto& [name, record] : c.at("sources").items()) {
-    const Tensor value = tensor_from(record).to(parameters.dtype());
-    if (parameters.contains(name)) {
-      parameters.at(name).assign(value);
-      sources[name] = tape.use(parameters.at(name));
-      ++filled;
-    } else {
-      sources[name] = tape.input(value);
-    }
-  }
-  REQUIRE(filled == parameters.size());
+  Sources sources = sources_on(tape, c, parameters);
   const Variables results = call(tape, sources);
-  REQUIRE(results.size() == c.at("results").size());
-  Variables cotangents, wrt;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    check_close(results[i].value(), tensor_from(c.at("results")[i]), tolerance);
-    cotangents.push_back(tape.input(tensor_from(c.at("cotangents")[i]).to(parameters.dtype())));
-  }
-  for (const auto& [name, source] : sources) wrt.push_back(source);
-  const auto gradients = vector_jacobian_product(results, cotangents, wrt);
-  std::size_t i = 0;
-  for (const auto& [name, source] : sources) {
-    INFO("gradient of " << name);
-    check_close(gradients[i++].value(), tensor_from(c.at("gradients").at(name)), tolerance);
-  }
+  check_results(tape, c, sources, results, parameters.dtype(), tolerance);
 }
 
 void check_attention(const nlohmann::json& c, nn::ParameterSet& parameters, double tolerance) {

@@ -4,13 +4,12 @@
 #include <filesystem>
 #include <fstream>
 
-#include <unroll/autograd/gradients.h>
-#include <unroll/tests/ops/torch_cases.h>
+#include <unroll/tests/nn/torch_modules.h>
 #include <unroll/tests/support/catch.h>
 
 using namespace unroll;
-using unroll::testing::check_close;
-using unroll::testing::tensor_from;
+using unroll::testing::check_results;
+using unroll::testing::sources_on;
 
 namespace {
 
@@ -26,16 +25,7 @@ void check_layer(const nlohmann::json& c, const Layer& layer, const nn::Paramete
                  double tolerance) {
   using CellState = typename Layer::States::value_type;
   Tape tape;
-  std::map<std::string, Variable> sources;
-  for (const auto& [name, record] : c.at("sources").items()) {
-    const Tensor value = tensor_from(record).to(parameters.dtype());
-    if (parameters.contains(name)) {
-      parameters.at(name).assign(value);
-      sources[name] = tape.use(parameters.at(name));
-    } else {
-      sources[name] = tape.input(value);
-    }
-  }
+  const auto sources = sources_on(tape, c, parameters);
   REQUIRE(parameters.size() + c.at("results").size() == sources.size());
 
   nn::UnrollOptions<typename Layer::States> options;
@@ -59,18 +49,7 @@ void check_layer(const nlohmann::json& c, const Layer& layer, const nn::Paramete
     for (const CellState& state : last) of_cells.push_back(nn::state_variables(state)[member]);
     results.push_back(stack(of_cells));
   }
-  Variables cotangents, wrt;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    check_close(results[i].value(), tensor_from(c.at("results")[i]), tolerance);
-    cotangents.push_back(tape.input(tensor_from(c.at("cotangents")[i]).to(parameters.dtype())));
-  }
-  for (const auto& [name, source] : sources) wrt.push_back(source);
-  const auto gradients = vector_jacobian_product(results, cotangents, wrt);
-  std::size_t i = 0;
-  for (const auto& [name, source] : sources) {
-    INFO("gradient of " << name);
-    check_close(gradients[i++].value(), tensor_from(c.at("gradients").at(name)), tolerance);
-  }
+  check_results(tape, c, sources, results, parameters.dtype(), tolerance);
 }
 
 template <class Layer, class CellOptions>
