@@ -1,8 +1,10 @@
 // The layers, put together from attention and the feed-forward net.
 #include <unroll/nn/transformer.h>
 
+#include <string>
 #include <utility>
 
+#include <unroll/autograd/error.h>
 #include <unroll/nn/sequence_mask.h>
 #include <unroll/ops/dropout.h>
 #include <unroll/ops/elementwise.h>
@@ -32,6 +34,20 @@ namespace {
 
 MultiheadAttentionOptions attention_options(const TransformerOptions& options) {
   return {.dropout = options.dropout, .batch_first = options.batch_first};
+}
+
+template <class Layer>
+std::vector<Layer> make_layers(const char* of, const Scope& scope, int count, std::int64_t width,
+                               const TransformerOptions& options) {
+  if (count < 0) {
+    throw ValueError(std::string(of) + ": got " + std::to_string(count) +
+                     " layers; expected 0 or more");
+  }
+  std::vector<Layer> layers;
+  for (int i = 0; i < count; ++i) {
+    layers.emplace_back(scope / "layers" / std::to_string(i), width, options);
+  }
+  return layers;
 }
 
 }  // namespace
@@ -107,10 +123,9 @@ TransformerDecoderLayer::Decoded TransformerDecoderLayer::step(
 
 TransformerEncoder::TransformerEncoder(const Scope& scope, int layers, std::int64_t width,
                                        const TransformerStackOptions& options)
-    : batch_first_(options.layer.batch_first) {
-  for (int i = 0; i < layers; ++i) {
-    layers_.emplace_back(scope / "layers" / std::to_string(i), width, options.layer);
-  }
+    : batch_first_(options.layer.batch_first),
+      layers_(make_layers<TransformerEncoderLayer>("TransformerEncoder", scope, layers, width,
+                                                   options.layer)) {
   if (options.final_norm) norm_.emplace(scope / "norm", width);
 }
 
@@ -123,10 +138,9 @@ Variable TransformerEncoder::operator()(const Variable& x,
 
 TransformerDecoder::TransformerDecoder(const Scope& scope, int layers, std::int64_t width,
                                        const TransformerStackOptions& options)
-    : batch_first_(options.layer.batch_first) {
-  for (int i = 0; i < layers; ++i) {
-    layers_.emplace_back(scope / "layers" / std::to_string(i), width, options.layer);
-  }
+    : batch_first_(options.layer.batch_first),
+      layers_(make_layers<TransformerDecoderLayer>("TransformerDecoder", scope, layers, width,
+                                                   options.layer)) {
   if (options.final_norm) norm_.emplace(scope / "norm", width);
 }
 

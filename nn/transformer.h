@@ -125,7 +125,8 @@ struct TransformerStackOptions {
   bool final_norm = false;  ///< a LayerNorm `norm` after the last layer: norm_first needs it
 };
 
-/// Layers on top of each other; parameters layers.0, layers.1, ..., norm.
+/// Layers on top of each other; parameters layers.0, layers.1, ..., norm. Throws ValueError for a
+/// negative number of layers, and what a layer throws.
 class TransformerEncoder {
  public:
   TransformerEncoder(const Scope& scope, int layers, std::int64_t width,
@@ -138,7 +139,8 @@ class TransformerEncoder {
   std::optional<LayerNorm> norm_;
 };
 
-/// Layers on top of each other; parameters layers.0, layers.1, ..., norm.
+/// Layers on top of each other; parameters layers.0, layers.1, ..., norm. Throws ValueError for a
+/// negative number of layers, and what a layer throws.
 class TransformerDecoder {
  public:
   using State = std::vector<MultiheadMemory>;

@@ -216,5 +216,7 @@ TEST_CASE("A Transformer layer whose heads do not divide its width leaves no par
   nn::ParameterSet parameters(1);
   CHECK_THROWS_AS(nn::TransformerEncoderLayer(parameters.scope(), 5, {.heads = 2}), ValueError);
   CHECK_THROWS_AS(nn::TransformerDecoderLayer(parameters.scope(), 5, {.heads = 2}), ValueError);
+  CHECK_THROWS_AS(nn::TransformerEncoder(parameters.scope(), -1, 4), ValueError);
+  CHECK_THROWS_AS(nn::TransformerDecoder(parameters.scope(), -1, 4), ValueError);
   CHECK(parameters.size() == 0);
 }
