@@ -14,10 +14,10 @@
 #include <iostream>
 
 #include <unroll/autograd/error.h>
-#include <unroll/autograd/random.h>
 #include <unroll/examples/translate/scoring.h>
 #include <unroll/text/utf8.h>
 #include <unroll/train/atomic_file.h>
+#include <unroll/train/fit.h>
 #include <unroll/train/progress.h>
 
 namespace unroll::translate {
@@ -43,14 +43,13 @@ std::vector<text::SentencePair> read_pairs(const std::string& path, text::BadLin
 /// Takes one pair in fifty, chosen at random, out of `pairs`.
 std::vector<text::SentencePair> take_validation(std::vector<text::SentencePair>& pairs,
                                                 std::uint64_t seed) {
-  Random random(mix(seed, 77));
-  for (std::size_t i = pairs.size(); i > 1; --i) {
-    std::swap(pairs[i - 1], pairs[random.below(static_cast<std::uint32_t>(i))]);
-  }
   const std::size_t count = std::min(pairs.size() - 1, std::max<std::size_t>(1, pairs.size() / 50));
-  std::vector<text::SentencePair> taken(pairs.end() - static_cast<std::ptrdiff_t>(count),
-                                        pairs.end());
-  pairs.resize(pairs.size() - count);
+  const auto order = train::shuffled_batches(pairs.size(), pairs.size(), seed, 77).front();
+  std::vector<text::SentencePair> kept, taken;
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    (k + count < order.size() ? kept : taken).push_back(std::move(pairs[order[k]]));
+  }
+  pairs = std::move(kept);
   return taken;
 }
 
