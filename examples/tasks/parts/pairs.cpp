@@ -67,6 +67,7 @@ void train_pairs(const PairsTask& task) {
          .patience = s.patience,
          .shards = s.shards,
          .threads = s.threads,
+         .bf16 = s.bf16,
          .seed = s.seed,
          .snapshot = snapshot,
          .name = s.name,

@@ -55,6 +55,8 @@ void add_training(CLI::App& app, Settings& s) {
   number("--patience", s.patience, "epochs without a better score before the end; 0: never", 0,
          1e6);
   number("--shards", s.shards, "parts of a batch; fixes the result, unlike --threads", 1, 1024);
+  app.add_flag("--bf16", s.bf16, "products of bfloat16: faster, if the CPU has them")
+      ->group("Training");
   app.add_flag("--resume", s.resume, "go on from where a training was cut off")->group("Training");
   app.add_flag("--quiet", s.quiet, "no progress")->group("Training");
 }
@@ -124,7 +126,9 @@ void train_model(const Settings& settings, const ParameterSet& parameters, const
                        .clip_norm = settings.clip_norm,
                        .learning_rate = recipe.learning_rate,
                        .patience = settings.patience,
-                       .parallel = {.shards = settings.shards, .threads = settings.threads},
+                       .parallel = {.shards = settings.shards,
+                                    .threads = settings.threads,
+                                    .tape = {.bf16 = settings.bf16}},
                        .seed = settings.seed,
                        .improved = [&] { train::save_model(settings.model, parameters, metadata); },
                        .snapshot = snapshot,

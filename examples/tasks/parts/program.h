@@ -35,6 +35,7 @@ struct Settings {
   int shards = 4;
   int threads = 0;  ///< 0: all; results do not depend on it
   std::uint64_t seed = 1;
+  bool bf16 = false;    ///< products of bfloat16 while training, see TapeOptions
   bool resume = false;  ///< goes on from MODEL.training if that is there
   bool quiet = false;
 };
