@@ -10,6 +10,7 @@
 //             context, weights = attention(output of between, memory)
 //             state' = transition(context, between)
 //   output    logits = U tanh(R [output of state'; context; embedded token])
+//             or, without the deep output, U [output of state'; context; embedded token]
 #pragma once
 
 #include <algorithm>
@@ -122,9 +123,9 @@ class EncoderDecoder {
   std::optional<Cell> transition_;  ///< if conditional
   std::vector<Linear> bridge_;      ///< per decoder layer and Variable of its state
   Attention attention_;
-  Linear readout_;
-  std::optional<Linear> output_;  ///< absent if tied
-  Parameter output_bias_;         ///< if tied
+  std::optional<Linear> readout_;  ///< R, if the output is deep
+  std::optional<Linear> output_;   ///< absent if tied
+  Parameter output_bias_;          ///< if tied
 };
 
 template <RecurrentCell Cell, class Attention>
@@ -139,8 +140,7 @@ EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
                {.bidirectional = true, .dropout = options.dropout}),
       decoder_(make_decoder(scope / "decoder", options), options.dropout),
       attention_(detail::make_attention<Attention>(scope / "attention", options.hidden,
-                                                   2 * options.hidden, options.hidden)),
-      readout_(scope / "readout", 3 * options.hidden + options.embedding, options.embedding) {
+                                                   2 * options.hidden, options.hidden)) {
   const std::size_t per_layer = memory_variables(StateOf<Cell>{}).size();
   for (std::size_t i = 0; i < per_layer * decoder_.cells.size(); ++i) {
     bridge_.emplace_back(scope / "bridge" / std::to_string(i), 2 * options.hidden, options.hidden);
@@ -148,10 +148,13 @@ EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
   if (options.conditional) {
     transition_.emplace(scope / "decoder" / "transition", 2 * options.hidden, options.hidden);
   }
+  const std::int64_t known = 3 * options.hidden + options.embedding;
+  if (options.deep_output) readout_.emplace(scope / "readout", known, options.embedding);
   if (options.tie_output) {
     output_bias_ = (scope / "output").parameter("bias", {options.target_vocabulary}, init::zeros());
   } else {
-    output_.emplace(scope / "output", options.embedding, options.target_vocabulary);
+    output_.emplace(scope / "output", readout_ ? options.embedding : known,
+                    options.target_vocabulary);
   }
 }
 
@@ -245,8 +248,8 @@ auto EncoderDecoder<Cell, Attention>::attend(const AttentionMemory& memory,
 template <RecurrentCell Cell, class Attention>
 Variable EncoderDecoder<Cell, Attention>::logits(const Variable& outputs, const Variable& contexts,
                                                  const Variable& embedded) const {
-  const Variable read =
-      dropout(tanh(readout_(concat({outputs, contexts, embedded}, -1))), options_.dropout);
+  Variable read = concat({outputs, contexts, embedded}, -1);
+  if (readout_) read = dropout(tanh((*readout_)(read)), options_.dropout);
   return output_ ? (*output_)(read) : linear(read, target_.weight, output_bias_);
 }
 

@@ -15,7 +15,7 @@ namespace unroll::nn {
 struct EncoderDecoderOptions {
   std::int64_t source_vocabulary = 0;  ///< how many source ids there are
   std::int64_t target_vocabulary = 0;
-  std::int64_t embedding = 256;  ///< width of the embeddings and of what the logits are made from
+  std::int64_t embedding = 256;  ///< width of the embeddings
   std::int64_t hidden = 512;     ///< width of every cell and of the attention
   int encoder_layers = 1;
   int decoder_layers = 1;
@@ -24,14 +24,17 @@ struct EncoderDecoderOptions {
   /// looking over the memory, one with the context (Sennrich et al. 2017). Otherwise it looks first
   /// and makes one with both.
   bool conditional = false;
+  /// A tanh layer of width `embedding` makes what the logits are linear in (Pascanu et al. 2014).
+  /// Otherwise they are linear in output, context and token themselves.
+  bool deep_output = true;
   bool tie_output = false;  ///< the target embedding is the weight of the output layer, too
   std::int32_t pad = 0, begin = 2, end = 3;  ///< ids, as in <unroll/text/vocabulary.h>
 };
 
 namespace detail {
 
-/// The same options. Throws ValueError for fewer than one layer, or if `pad` is no id of both
-/// sides.
+/// The same options. Throws ValueError for fewer than one layer, if `pad` is no id of both sides,
+/// or for a tied output without the layer that gives it the embedding's width.
 inline const EncoderDecoderOptions& checked(const EncoderDecoderOptions& options) {
   const std::int64_t ids = std::min(options.source_vocabulary, options.target_vocabulary);
   if (options.encoder_layers < 1 || options.decoder_layers < 1 || options.pad < 0 ||
@@ -40,6 +43,9 @@ inline const EncoderDecoderOptions& checked(const EncoderDecoderOptions& options
                      std::to_string(options.decoder_layers) + " layers and pad " +
                      std::to_string(options.pad) + " of " + std::to_string(ids) +
                      " ids; expected 1 layer or more and an id");
+  }
+  if (options.tie_output && !options.deep_output) {
+    throw ValueError("EncoderDecoder: got tie_output without deep_output; expected both");
   }
   return options;
 }

@@ -29,7 +29,7 @@ bool is_sampling(const Variable& on_tape_of, const ScheduledSampling& sampling) 
     throw ValueError(fmt::format("scheduled sampling: got a probability of {}; expected 0 to 1",
                                  sampling.probability));
   }
-  return sampling.probability > 0 && in_training(on_tape_of);
+  return sampling.probability > 0 && (sampling.in_evaluation || in_training(on_tape_of));
 }
 
 Variable next_tokens(const Variable& truth, const Variable& logits,

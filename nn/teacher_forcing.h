@@ -20,10 +20,13 @@ namespace unroll::nn {
 struct ScheduledSampling {
   double probability = 0;  ///< of the model's own token, for each row and step; while training
   bool draw = false;       ///< it is drawn from the softmax, instead of the most probable one
+  /// Also on a tape that is not in training mode: with probability 1, how well a model does with
+  /// nobody to correct it.
+  bool in_evaluation = false;
 };
 
-/// Is there something to choose? Not on a tape that is not in training mode. Throws ValueError
-/// unless 0 <= probability <= 1.
+/// Is there something to choose? Not on a tape that is not in training mode, unless the options say
+/// so. Throws ValueError unless 0 <= probability <= 1.
 bool is_sampling(const Variable& on_tape_of, const ScheduledSampling& sampling);
 
 /// Ids int32 [B] to feed next: each the true one or, with the probability of `sampling`, one of the

@@ -100,11 +100,15 @@ int run(const TrainCommand& command) {
 
   Translator translator(std::move(languages), command.network, command.trainer.seed);
   fmt::print(stderr, "{} parameters\n", translator.parameters().elements());
-  const train::FitSummary summary =
-      train(translator, training, held_out, command.trainer, command.model);
+  TrainerOptions trainer = command.trainer;
+  trainer.snapshot = command.model + ".training";
+  if (!command.resume) std::filesystem::remove(trainer.snapshot);
+  const train::FitSummary summary = train(translator, training, held_out, trainer, command.model);
+  if (!summary.interrupted) std::filesystem::remove(trainer.snapshot);
   fmt::print("{}: best epoch {} of {}, validation loss {:.4f} per token, {} steps in {}{}\n",
              command.model, summary.best_epoch, summary.epochs, summary.best_loss, summary.steps,
-             train::clock_time(summary.seconds), summary.interrupted ? ", interrupted" : "");
+             train::clock_time(summary.seconds),
+             summary.interrupted ? ", interrupted; --resume goes on" : "");
   constexpr int kInterrupted = 130;  // what a shell says of a program that SIGINT ended
   return summary.interrupted ? kInterrupted : 0;
 }
@@ -154,6 +158,10 @@ int run(const EvaluateCommand& command) {
     }
   }
   fmt::print("{}\n", to_string(score(translations, references)));
+  const auto examples = translator.languages().encode(pairs);
+  fmt::print("perplexity {:.2f} per token after the true ones, {:.2f} after its own\n",
+             std::exp(loss_of(translator, examples, false, command.threads)),
+             std::exp(loss_of(translator, examples, true, command.threads)));
   expect_printed();
   return 0;
 }

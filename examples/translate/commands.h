@@ -28,6 +28,7 @@ struct TrainCommand {
   LanguageOptions language{.tokenizer = {.kind = text::TokenizerKind::bpe}, .vocabulary = {}};
   ModelOptions network;
   TrainerOptions trainer;
+  bool resume = false;  ///< goes on from MODEL.training if that is there
 };
 int run(const TrainCommand& command);
 
@@ -40,7 +41,7 @@ struct RunCommand {
 };
 int run(const RunCommand& command);
 
-/// translate evaluate: BLEU, chrF and exact match on a file of pairs.
+/// translate evaluate: BLEU, chrF, exact match and perplexity on a file of pairs.
 struct EvaluateCommand {
   std::string model, data;
   std::string output;  ///< where to write the translations, one a line; "" for nowhere

@@ -65,6 +65,10 @@ void add_train(CLI::App& app, TrainCommand& train) {
   add_number(app, "--embedding", network.embedding, "width of the embeddings", 1, 1 << 16);
   add_number(app, "--hidden", network.hidden, "width of the recurrent layers", 1, 1 << 16);
   add_number(app, "--dropout", network.dropout, "rate, below 1", 0, 0.99);
+  app.add_flag("--conditional", network.conditional,
+               "two transitions per decoder step, with the token and with the context");
+  app.add_flag("!--linear-output", network.deep_output,
+               "no tanh layer between the decoder and the vocabulary");
 
   TrainerOptions& trainer = train.trainer;
   add_number(app, "--epochs", trainer.epochs, "most passes over the data", 1, 1000000);
@@ -73,8 +77,12 @@ void add_train(CLI::App& app, TrainCommand& train) {
   add_number(app, "--learning-rate", trainer.learning_rate, "its peak", 0, 1e3);
   add_number(app, "--warmup", trainer.warmup_steps, "steps to the peak", 0, 1 << 30);
   add_number(app, "--label-smoothing", trainer.label_smoothing, "0 to 1", 0, 0.99);
+  add_number(app, "--own-tokens", trainer.own_tokens,
+             "share of decoder steps that are fed what the model would write, not the true token",
+             0, 1);
   add_number(app, "--clip", trainer.clip_norm, "largest global gradient norm; 0: not clipped", 0,
              1e9);
+  app.add_flag("--resume", train.resume, "go on from where a training was cut off");
   add_number(app, "--patience", trainer.patience,
              "epochs without a better validation loss before stopping; 0: never", 0, 1000000);
   add_number(app, "--shards", trainer.shards,

@@ -15,8 +15,10 @@ namespace unroll::translate {
 
 namespace {
 
+constexpr std::int64_t kHeldOutBatch = 2048;  // tokens
+
 /// The batches of an epoch: examples of similar length.
-train::Batches batches_of(const std::vector<Example>& examples, const TrainerOptions& options,
+train::Batches batches_of(const std::vector<Example>& examples, std::int64_t tokens,
                           std::uint64_t seed, int epoch) {
   std::vector<text::ExampleLength> lengths;
   for (const Example& example : examples) {
@@ -24,7 +26,7 @@ train::Batches batches_of(const std::vector<Example>& examples, const TrainerOpt
     lengths.push_back({static_cast<std::int32_t>(example.source.size()),
                        static_cast<std::int32_t>(example.target.size() + 1)});
   }
-  return text::make_batches(lengths, {.max_tokens = options.batch_tokens, .seed = seed},
+  return text::make_batches(lengths, {.max_tokens = tokens, .seed = seed},
                             static_cast<std::uint64_t>(epoch));
 }
 
@@ -40,24 +42,25 @@ double target_tokens(const std::vector<Example>& examples, train::Examples which
   return total;
 }
 
-/// Nats per target token of held-out pairs.
-double loss_of(const Translator& translator, const std::vector<Example>& examples,
-               const TrainerOptions& options) {
-  const train::Batches batches = batches_of(examples, options, 0, 0);
+}  // namespace
+
+double loss_of(const Translator& translator, const std::vector<Example>& examples, bool own_tokens,
+               int threads) {
+  if (examples.empty()) throw ValueError("loss_of: got no examples; expected at least one");
+  const train::Batches batches = batches_of(examples, kHeldOutBatch, 0, 0);
+  const TargetOptions options{.own_tokens = own_tokens ? 1.0 : 0.0, .in_evaluation = own_tokens};
   double loss = 0, tokens = 0;
   for (const double part : train::map_batches(
            batches,
            [&](Tape&tape, train::Examples which) {
-             return translator.loss(tape, chosen(examples, which), 0).item();
+             return translator.loss(tape, chosen(examples, which), options).item();
            },
-           options.threads)) {
+           threads)) {
     loss += part;
   }
   for (const auto& batch : batches) tokens += target_tokens(examples, batch);
   return loss / tokens;
 }
-
-}  // namespace
 
 train::FitSummary train(Translator& translator, const std::vector<Example>& training,
                         const std::vector<Example>& validation, const TrainerOptions& options,
@@ -78,15 +81,20 @@ train::FitSummary train(Translator& translator, const std::vector<Example>& trai
       translator.parameters(),
       {.lr = options.learning_rate, .betas = {0.9, 0.98}, .weight_decay = options.weight_decay});
   const train::Task task{
-      .batches = [&](int epoch) { return batches_of(training, options, options.seed, epoch); },
+      .batches =
+          [&](int epoch) {
+            return batches_of(training, options.batch_tokens, options.seed, epoch);
+          },
       .loss =
           [&](Tape& tape, train::Examples which) {
-            return translator.loss(tape, chosen(training, which), options.label_smoothing);
+            return translator.loss(
+                tape, chosen(training, which),
+                {.label_smoothing = options.label_smoothing, .own_tokens = options.own_tokens});
           },
       .weight = [&](train::Examples which) { return target_tokens(training, which); },
       .validate =
           [&] {
-            const double loss = loss_of(translator, validation, options);
+            const double loss = loss_of(translator, validation, false, options.threads);
             return train::Score{loss, fmt::format("validation loss {:.3f}, perplexity {:.2f}", loss,
                                                   std::exp(loss))};
           }};

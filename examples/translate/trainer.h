@@ -19,6 +19,7 @@ struct TrainerOptions {
   double learning_rate = 2e-3;       ///< the peak; falls to a twentieth along a half cosine
   std::int64_t warmup_steps = 200;
   double label_smoothing = 0.1;
+  double own_tokens = 0;    ///< see TargetOptions
   double weight_decay = 0;  ///< of AdamW
   double clip_norm = 1.0;   ///< 0: not clipped
   int patience = 5;         ///< 0: no end but that of the epochs
@@ -30,6 +31,11 @@ struct TrainerOptions {
   std::string name = "translate";  ///< likewise
   bool quiet = false;              ///< show nothing on standard error
 };
+
+/// Nats per target token (<eos> included) of pairs that are not trained on. With `own_tokens` the
+/// decoder is fed what it would write itself, not the true tokens. Throws ValueError for no pairs.
+double loss_of(const Translator& translator, const std::vector<Example>& examples,
+               bool own_tokens = false, int threads = 0);
 
 /// Trains `translator` in place and writes it to `path` whenever the validation loss is the best
 /// so far; on return it holds the best parameters. Shows progress on standard error. Ctrl-C

@@ -28,21 +28,28 @@ nn::EncoderDecoderOptions network_options(const Languages& languages, const Mode
           .embedding = options.embedding,
           .hidden = options.hidden,
           .dropout = options.dropout,
+          .conditional = options.conditional,
+          .deep_output = options.deep_output,
           .pad = text::kPad,
           .begin = text::kBos,
           .end = text::kEos};
 }
 
 std::string to_json(const ModelOptions& options) {
-  return nlohmann::json{
-      {"embedding", options.embedding}, {"hidden", options.hidden}, {"dropout", options.dropout}}
+  return nlohmann::json{{"embedding", options.embedding},
+                        {"hidden", options.hidden},
+                        {"dropout", options.dropout},
+                        {"conditional", options.conditional},
+                        {"deep_output", options.deep_output}}
       .dump();
 }
 
 ModelOptions model_options_from_json(const std::string& text) {
   const nlohmann::json json = nlohmann::json::parse(text);
+  const ModelOptions usual;  // files of models that were made before an option was
   return {json.at("embedding").get<std::int64_t>(), json.at("hidden").get<std::int64_t>(),
-          json.at("dropout").get<double>()};
+          json.at("dropout").get<double>(), json.value("conditional", usual.conditional),
+          json.value("deep_output", usual.deep_output)};
 }
 
 }  // namespace
@@ -108,7 +115,7 @@ void Translator::assign(const std::vector<Tensor>& values) {
 }
 
 Variable Translator::loss(Tape& tape, const std::vector<const Example*>& examples,
-                          double label_smoothing) const {
+                          const TargetOptions& options) const {
   std::vector<std::vector<std::int32_t>> sources, targets;
   for (const Example* example : examples) {
     sources.push_back(example->source);
@@ -120,7 +127,10 @@ Variable Translator::loss(Tape& tape, const std::vector<const Example*>& example
   const auto [ids, lengths] = text::padded(sources, rows);
   return impl_->model.loss(
       tape, ids, text::padded(targets, rows).ids,
-      {.source_lengths = lengths, .label_smoothing = label_smoothing, .reduction = Reduction::sum});
+      {.source_lengths = lengths,
+       .label_smoothing = options.label_smoothing,
+       .sampling = {.probability = options.own_tokens, .in_evaluation = options.in_evaluation},
+       .reduction = Reduction::sum});
 }
 
 std::vector<Translation> Translator::translate(const std::string& sentence,

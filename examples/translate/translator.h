@@ -18,6 +18,14 @@ struct ModelOptions {
   std::int64_t embedding = 256;
   std::int64_t hidden = 512;
   double dropout = 0.2;
+  bool conditional = false, deep_output = true;  ///< see nn::EncoderDecoderOptions
+};
+
+/// What is fed to the decoder besides the source, and what is expected of it.
+struct TargetOptions {
+  double label_smoothing = 0;
+  double own_tokens = 0;       ///< share of steps that are fed what the model itself would write
+  bool in_evaluation = false;  ///< these also on a tape that is not in training mode
 };
 
 /// How translations are looked for.
@@ -45,7 +53,7 @@ class Translator {
 
   /// Cross-entropy of the targets, summed over tokens (<eos> included): a scalar on `tape`.
   Variable loss(Tape& tape, const std::vector<const Example*>& examples,
-                double label_smoothing) const;
+                const TargetOptions& options = {}) const;
 
   /// The best translations of a sentence, at most `n_best`, best first.
   std::vector<Translation> translate(const std::string& sentence, const SearchOptions& search,

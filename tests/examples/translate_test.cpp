@@ -1,4 +1,5 @@
 // The program translate, without its command line: languages, training, search, the model file.
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -72,6 +73,12 @@ TEST_CASE("a small translator learns, is saved, and translates the same after lo
   }
   const auto greedy = translator.translate_all(sources, {});
   CHECK(score(greedy, references).exact_match == Approx(100));
+  // It writes the true tokens, so that it makes no difference which of the two it is fed.
+  CHECK(loss_of(translator, examples) == Approx(summary.best_loss).epsilon(1e-5));
+  CHECK(loss_of(translator, examples, true) == Approx(summary.best_loss).epsilon(1e-5));
+  const Translator untrained = small_translator(pairs);
+  CHECK(std::abs(loss_of(untrained, examples, true) - loss_of(untrained, examples)) > 1e-4);
+  CHECK_THROWS_AS(loss_of(translator, {}), ValueError);
 
   const Translator loaded = Translator::load(path);
   CHECK(same_values(translator, loaded));

@@ -33,6 +33,12 @@ nn::EncoderDecoderOptions conditional(int layers = 1) {
   return options;
 }
 
+nn::EncoderDecoderOptions linear_output() {
+  nn::EncoderDecoderOptions options = tiny();
+  options.deep_output = false;
+  return options;
+}
+
 template <class Model>
 void check_gradients_of(const nn::EncoderDecoderOptions& options) {
   nn::ParameterSet parameters(1, Dtype::float64);
@@ -88,6 +94,7 @@ TEST_CASE("EncoderDecoder: gradients, over several cells and attentions", "[nn]"
   check_gradients_of<nn::EncoderDecoder<testing::MinimalGatedCell>>(tiny());
   check_gradients_of<nn::EncoderDecoder<nn::GRUCell, nn::LocationAttention>>(tiny());
   check_gradients_of<nn::EncoderDecoder<>>(conditional(2));
+  check_gradients_of<nn::EncoderDecoder<>>(linear_output());
 }
 
 TEST_CASE("EncoderDecoder: the loss of a batch is the sum over its pairs", "[nn]") {
@@ -138,6 +145,27 @@ TEST_CASE("EncoderDecoder: a conditional step is that of the formula", "[nn]") {
   CHECK(step.attention.value().identical(weights.value()));
 }
 
+TEST_CASE("EncoderDecoder: without the deep output, logits are linear in all there is", "[nn]") {
+  nn::ParameterSet parameters(1, Dtype::float64), same(2, Dtype::float64);
+  const nn::EncoderDecoder<> model(parameters.scope(), linear_output());
+  CHECK_THROWS_AS(parameters.at("readout.weight"), ValueError);
+  const nn::Embedding target(same.scope("target"), 7, 3, {.padding_idx = 0});
+  const nn::Linear output(same.scope("output"), 12, 7);
+  for (const auto& p : same) p.assign(parameters.at(p.name()).value());
+
+  Tape tape;
+  const auto encoded = model.encode(tape, kSource);
+  const Variable ids = tape.input(Tensor(Shape{3}, {4, 2, 6}));
+  const auto step = model.decode_step(encoded.memory, encoded.state, ids);
+  const Variable context =
+      reshape(matmul(reshape(step.attention, {3, 1, 4}), encoded.memory.values), {3, 6});
+  const Tensor expected = output(concat({step.state.cells[0], context, target(ids)}, -1)).value();
+  REQUIRE(step.logits.shape() == expected.shape());
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    CHECK(step.logits.value().at(i) == Approx(expected.at(i)).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("EncoderDecoder: padded source ids have no influence", "[nn]") {
   nn::ParameterSet parameters(1);
   const nn::EncoderDecoder<> model(parameters.scope(), tiny());
@@ -155,11 +183,13 @@ TEST_CASE("EncoderDecoder: padded source ids have no influence", "[nn]") {
 TEST_CASE("EncoderDecoder leaves no parameters behind if its options do not fit", "[nn]") {
   nn::ParameterSet parameters(1);
   const nn::EncoderDecoderOptions fits{.source_vocabulary = 8, .target_vocabulary = 7};
-  std::vector<nn::EncoderDecoderOptions> wrong(4, fits);
+  std::vector<nn::EncoderDecoderOptions> wrong(5, fits);
   wrong[0].encoder_layers = 0;
   wrong[1].decoder_layers = -1;
   wrong[2].pad = 7;
   wrong[3].pad = -1;
+  wrong[4].tie_output = true;
+  wrong[4].deep_output = false;
   for (const nn::EncoderDecoderOptions& options : wrong) {
     CHECK_THROWS_AS(nn::EncoderDecoder(parameters.scope(), options), ValueError);
   }

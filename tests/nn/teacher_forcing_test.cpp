@@ -81,6 +81,7 @@ TEST_CASE("Scheduled sampling with probability 1 is greedy choice", "[nn]") {
   auto steps = nn::decoder(model, model.start(tape));
   const auto greedy = nn::greedy(steps, {.end = 99, .max_length = kSteps});
   const Tensor logits = logits_with(model, {.probability = 1});
+  CHECK(logits_with(model, {.probability = 1, .in_evaluation = true}, false).identical(logits));
   const Tensor chosen = argmax(tape.input(logits), -1).value();
   bool all_true = true;
   for (std::int64_t t = 0; t < kSteps; ++t) {
