@@ -25,9 +25,13 @@ function(unroll_own_target target)
     # g++ 12 sees these in std::string and std::shared_ptr wherever it inlines them.
     target_compile_options(${target} PRIVATE -Wno-array-bounds -Wno-restrict)
   endif()
-  # Error messages and assertions name files as they stand in the repository.
-  target_compile_options(${target} PRIVATE
-    -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -fmacro-prefix-map=${unroll_include_root}/unroll/=)
+  # Error messages and assertions name files as they stand in the repository, whether the compiler
+  # is given them by their full path or, by ccache, from the build folder.
+  foreach(folder ${PROJECT_SOURCE_DIR} ${unroll_include_root}/unroll)
+    cmake_path(RELATIVE_PATH folder BASE_DIRECTORY ${CMAKE_BINARY_DIR} OUTPUT_VARIABLE relative)
+    target_compile_options(${target} PRIVATE
+      -fmacro-prefix-map=${folder}/= -fmacro-prefix-map=${relative}/=)
+  endforeach()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # ccache compiles precompiled-header users from their preprocessed form only with this flag.
     target_compile_options(${target} PRIVATE -fpch-preprocess)

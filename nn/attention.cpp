@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/nn/state.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/shaping.h>
@@ -42,38 +43,61 @@ AdditiveAttention::AdditiveAttention(const Scope& scope, std::int64_t query, std
   score_ = scope.parameter("score", {width}, init::uniform(-bound, bound));
 }
 
-AttentionMemory AdditiveAttention::prepare(const Variable& values, const Variable& mask) const {
-  const Variable clean = visible(values, mask);
-  return {clean, memory_(clean), mask};
+AttentionMemory AdditiveAttention::prepare(const Variable& values, const Variable& mask,
+                                           Location at) const {
+  return blame(at, "AdditiveAttention", [&]() -> AttentionMemory {
+    const Variable clean = visible(values, mask);
+    return {clean, memory_(clean), mask};
+  });
 }
 
-Attended AdditiveAttention::operator()(const Variable& query, const AttentionMemory& memory) const {
-  const Variable projected = query_(query);
-  const Variable row = reshape(projected, projected.shape().inserted(1, 1));
-  return attend(matmul(tanh(memory.keys + row), use_like(query, score_)), memory);
+Attended AdditiveAttention::operator()(const Variable& query, const AttentionMemory& memory,
+                                       Location at) const {
+  return (*this)(query, memory, Variable(), at);
 }
 
-AttentionMemory DotAttention::prepare(const Variable& values, const Variable& mask) const {
-  const Variable clean = visible(values, mask);
-  return {clean, clean, mask};
+Attended AdditiveAttention::operator()(const Variable& query, const AttentionMemory& memory,
+                                       const Variable& more, Location at) const {
+  return blame(at, "AdditiveAttention", [&] {
+    const Variable projected = query_(query);
+    Variable features = memory.keys + reshape(projected, projected.shape().inserted(1, 1));
+    if (more.defined()) features = features + more;
+    return attend(matmul(tanh(features), use_like(query, score_)), memory);
+  });
 }
 
-Attended DotAttention::operator()(const Variable& query, const AttentionMemory& memory) const {
-  if (!scaled_) return attend(dot_scores(query, memory.keys), memory);
-  const double scale = 1 / std::sqrt(static_cast<double>(query.shape()[1]));
-  return attend(dot_scores(query * scale, memory.keys), memory);
+AttentionMemory DotAttention::prepare(const Variable& values, const Variable& mask,
+                                      Location at) const {
+  return blame(at, "DotAttention", [&]() -> AttentionMemory {
+    const Variable clean = visible(values, mask);
+    return {clean, clean, mask};
+  });
+}
+
+Attended DotAttention::operator()(const Variable& query, const AttentionMemory& memory,
+                                  Location at) const {
+  return blame(at, "DotAttention", [&] {
+    if (!scaled_) return attend(dot_scores(query, memory.keys), memory);
+    const double scale = 1 / std::sqrt(static_cast<double>(query.shape()[1]));
+    return attend(dot_scores(query * scale, memory.keys), memory);
+  });
 }
 
 GeneralAttention::GeneralAttention(const Scope& scope, std::int64_t query, std::int64_t memory)
     : memory_(scope / "memory", memory, query, {.bias = false}) {}
 
-AttentionMemory GeneralAttention::prepare(const Variable& values, const Variable& mask) const {
-  const Variable clean = visible(values, mask);
-  return {clean, memory_(clean), mask};
+AttentionMemory GeneralAttention::prepare(const Variable& values, const Variable& mask,
+                                          Location at) const {
+  return blame(at, "GeneralAttention", [&]() -> AttentionMemory {
+    const Variable clean = visible(values, mask);
+    return {clean, memory_(clean), mask};
+  });
 }
 
-Attended GeneralAttention::operator()(const Variable& query, const AttentionMemory& memory) const {
-  return attend(dot_scores(query, memory.keys), memory);
+Attended GeneralAttention::operator()(const Variable& query, const AttentionMemory& memory,
+                                      Location at) const {
+  return blame(at, "GeneralAttention",
+               [&] { return attend(dot_scores(query, memory.keys), memory); });
 }
 
 }  // namespace unroll::nn

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include <unroll/autograd/location.h>
 #include <unroll/nn/linear.h>
 #include <unroll/nn/parameter.h>
 
@@ -36,9 +37,14 @@ class AdditiveAttention {
   AdditiveAttention(const Scope& scope, std::int64_t query, std::int64_t memory,
                     std::int64_t width);
   /// values [B, S, C]; what masked steps hold, NaN included, has no influence and no gradient.
-  AttentionMemory prepare(const Variable& values, const Variable& mask = {}) const;
+  AttentionMemory prepare(const Variable& values, const Variable& mask = {},
+                          Location at = Location::current()) const;
   /// query [B, H]
-  Attended operator()(const Variable& query, const AttentionMemory& memory) const;
+  Attended operator()(const Variable& query, const AttentionMemory& memory,
+                      Location at = Location::current()) const;
+  /// The same with `more` [B, S, A] added before the tanh, for kinds that know more.
+  Attended operator()(const Variable& query, const AttentionMemory& memory, const Variable& more,
+                      Location at = Location::current()) const;
 
  private:
   Linear query_, memory_;
@@ -50,8 +56,10 @@ class AdditiveAttention {
 class DotAttention {
  public:
   explicit DotAttention(bool scaled = false) : scaled_(scaled) {}
-  AttentionMemory prepare(const Variable& values, const Variable& mask = {}) const;
-  Attended operator()(const Variable& query, const AttentionMemory& memory) const;
+  AttentionMemory prepare(const Variable& values, const Variable& mask = {},
+                          Location at = Location::current()) const;
+  Attended operator()(const Variable& query, const AttentionMemory& memory,
+                      Location at = Location::current()) const;
 
  private:
   bool scaled_;
@@ -62,8 +70,10 @@ class DotAttention {
 class GeneralAttention {
  public:
   GeneralAttention(const Scope& scope, std::int64_t query, std::int64_t memory);
-  AttentionMemory prepare(const Variable& values, const Variable& mask = {}) const;
-  Attended operator()(const Variable& query, const AttentionMemory& memory) const;
+  AttentionMemory prepare(const Variable& values, const Variable& mask = {},
+                          Location at = Location::current()) const;
+  Attended operator()(const Variable& query, const AttentionMemory& memory,
+                      Location at = Location::current()) const;
 
  private:
   Linear memory_;

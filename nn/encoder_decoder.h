@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/nn/attention.h>
 #include <unroll/nn/embedding.h>
@@ -79,17 +80,18 @@ class EncoderDecoder {
   EncoderDecoder(const Scope& scope, const EncoderDecoderOptions& options);
 
   /// Reads source ids int32 [B, S]; padded ones and those beyond the lengths only have to be ids.
-  Encoded encode(Tape& tape, const Tensor& source, const Lengths& lengths = {}) const;
+  Encoded encode(Tape& tape, const Tensor& source, const Lengths& lengths = {},
+                 Location at = Location::current()) const;
 
   /// Feeds one target token per row, ids int32 [B].
-  Step decode_step(const AttentionMemory& memory, const DecoderState& state,
-                   const Variable& ids) const;
+  Step decode_step(const AttentionMemory& memory, const DecoderState& state, const Variable& ids,
+                   Location at = Location::current()) const;
 
   /// Cross-entropy of target ids int32 [B, T], begin to end, each predicted from the ones before
   /// it (teacher forcing, unless the options say otherwise); padding counts nothing. With teacher
   /// forcing the output layer runs once for all steps.
   Variable loss(Tape& tape, const Tensor& source, const Tensor& target,
-                const TargetLossOptions& options = {}) const;
+                const TargetLossOptions& options = {}, Location at = Location::current()) const;
 
   const EncoderDecoderOptions& options() const { return options_; }
 
@@ -194,26 +196,28 @@ std::vector<Cell> EncoderDecoder<Cell, Attention>::make_decoder(
 
 template <RecurrentCell Cell, class Attention>
 auto EncoderDecoder<Cell, Attention>::encode(Tape& tape, const Tensor& source,
-                                             const Lengths& lengths) const -> Encoded {
-  const Lengths known = lengths.given() ? lengths : lengths_of(source, options_.pad);
-  const Variable embedded = embed(source_, tape.input(time_first(source)));
-  const auto encoded = encoder_(embedded, {.lengths = known});
-  Variable mask;
-  if (!known.all_are(source.shape()[1])) {
-    mask = tape.input(length_mask(known, source.shape()[1]));
-  }
-  Encoded result{attention_.prepare(transpose(encoded.outputs, 0, 1), mask), {}};
+                                             const Lengths& lengths, Location at) const -> Encoded {
+  return blame(at, "EncoderDecoder", [&] {
+    const Lengths known = lengths.given() ? lengths : lengths_of(source, options_.pad);
+    const Variable embedded = embed(source_, tape.input(time_first(source)));
+    const auto encoded = encoder_(embedded, {.lengths = known});
+    Variable mask;
+    if (!known.all_are(source.shape()[1])) {
+      mask = tape.input(length_mask(known, source.shape()[1]));
+    }
+    Encoded result{attention_.prepare(transpose(encoded.outputs, 0, 1), mask), {}};
 
-  const auto forward = memory_variables(encoded.last[encoded.last.size() - 2]);
-  const auto backward = memory_variables(encoded.last[encoded.last.size() - 1]);
-  result.state.cells = decoder_.initial_state(embedded, source.shape()[0]);
-  if constexpr (kLooksBack) result.state.looked = {attention_.first(result.memory)};
-  std::size_t i = 0;
-  for_each_memory(result.state.cells, [&](Variable& variable) {
-    const std::size_t own = i % forward.size();
-    variable = tanh(bridge_[i++](concat({forward[own], backward[own]}, -1)));
+    const auto forward = memory_variables(encoded.last[encoded.last.size() - 2]);
+    const auto backward = memory_variables(encoded.last[encoded.last.size() - 1]);
+    result.state.cells = decoder_.initial_state(embedded, source.shape()[0]);
+    if constexpr (kLooksBack) result.state.looked = {attention_.first(result.memory)};
+    std::size_t i = 0;
+    for_each_memory(result.state.cells, [&](Variable& variable) {
+      const std::size_t own = i % forward.size();
+      variable = tanh(bridge_[i++](concat({forward[own], backward[own]}, -1)));
+    });
+    return result;
   });
-  return result;
 }
 
 template <RecurrentCell Cell, class Attention>
@@ -255,49 +259,54 @@ Variable EncoderDecoder<Cell, Attention>::logits(const Variable& outputs, const 
 
 template <RecurrentCell Cell, class Attention>
 auto EncoderDecoder<Cell, Attention>::decode_step(const AttentionMemory& memory,
-                                                  const DecoderState& state,
-                                                  const Variable& ids) const -> Step {
-  const Variable embedded = embed(target_, ids);
-  Attending next = attend(memory, state, embedded);
-  const Variable scores = logits(output_of(next.state.cells), next.attended.context, embedded);
-  return {scores, std::move(next.state), next.attended.weights};
+                                                  const DecoderState& state, const Variable& ids,
+                                                  Location at) const -> Step {
+  return blame(at, "EncoderDecoder", [&]() -> Step {
+    const Variable embedded = embed(target_, ids);
+    Attending next = attend(memory, state, embedded);
+    const Variable scores = logits(output_of(next.state.cells), next.attended.context, embedded);
+    return {scores, std::move(next.state), next.attended.weights};
+  });
 }
 
 template <RecurrentCell Cell, class Attention>
 Variable EncoderDecoder<Cell, Attention>::loss(Tape& tape, const Tensor& source,
                                                const Tensor& target,
-                                               const TargetLossOptions& options) const {
-  const Shape shape = target.shape();
-  if (shape.rank() != 2 || shape[1] < 2 || shape[0] != source.shape().extent(0)) {
-    throw ShapeError("EncoderDecoder: got target " + to_string(shape) + " for source " +
-                     to_string(source.shape()) + "; expected [batch, 2 steps or more]");
-  }
-  const Encoded encoded = encode(tape, source, options.source_lengths);
-  const std::int64_t steps = shape[1] - 1;
-  const Variable fed = tape.input(time_first(columns(target, 0, steps)));
-  const Variable embedded = embed(target_, fed);
-  const Variable labels = tape.input(time_first(columns(target, 1, steps + 1)));
-  Variable scores;
-  if (is_sampling(embedded, options.sampling)) {
-    const auto step = [&](Tape&, const Variable& ids, const DecoderState& state) {
-      return decode_step(encoded.memory, state, ids);
-    };
-    scores = teacher_forced(tape, step, encoded.state, fed, options.sampling).logits;
-  } else {
-    Variables outputs, contexts;
-    DecoderState state = encoded.state;
-    for (std::int64_t t = 0; t < steps; ++t) {
-      Attending next = attend(encoded.memory, state, select(embedded, 0, t));
-      state = std::move(next.state);
-      outputs.push_back(output_of(state.cells));
-      contexts.push_back(next.attended.context);
+                                               const TargetLossOptions& options,
+                                               Location at) const {
+  return blame(at, "EncoderDecoder", [&] {
+    const Shape shape = target.shape();
+    if (shape.rank() != 2 || shape[1] < 2 || shape[0] != source.shape().extent(0)) {
+      throw ShapeError("got target " + to_string(shape) + " for source " +
+                       to_string(source.shape()) + "; expected [batch, 2 steps or more]");
     }
-    scores = logits(stack(outputs), stack(contexts), embedded);
-  }
-  return cross_entropy(scores, labels,
-                       {.ignore_index = options_.pad,
-                        .label_smoothing = options.label_smoothing,
-                        .reduction = options.reduction});
+    const Encoded encoded = encode(tape, source, options.source_lengths, at);
+    const std::int64_t steps = shape[1] - 1;
+    const Variable fed = tape.input(time_first(columns(target, 0, steps)));
+    const Variable embedded = embed(target_, fed);
+    const Variable labels = tape.input(time_first(columns(target, 1, steps + 1)));
+    Variable scores;
+    if (is_sampling(embedded, options.sampling)) {
+      const auto step = [&](Tape&, const Variable& ids, const DecoderState& state) {
+        return decode_step(encoded.memory, state, ids, at);
+      };
+      scores = teacher_forced(tape, step, encoded.state, fed, options.sampling).logits;
+    } else {
+      Variables outputs, contexts;
+      DecoderState state = encoded.state;
+      for (std::int64_t t = 0; t < steps; ++t) {
+        Attending next = attend(encoded.memory, state, select(embedded, 0, t));
+        state = std::move(next.state);
+        outputs.push_back(output_of(state.cells));
+        contexts.push_back(next.attended.context);
+      }
+      scores = logits(stack(outputs), stack(contexts), embedded);
+    }
+    return cross_entropy(scores, labels,
+                         {.ignore_index = options_.pad,
+                          .label_smoothing = options.label_smoothing,
+                          .reduction = options.reduction});
+  });
 }
 
 }  // namespace unroll::nn

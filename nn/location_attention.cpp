@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/indexing.h>
@@ -42,19 +43,16 @@ Tensor windows(std::int64_t steps, std::int64_t window) {
 
 LocationAttention::LocationAttention(const Scope& scope, std::int64_t query, std::int64_t memory,
                                      std::int64_t width, const LocationAttentionOptions& options)
-    : query_(checked(scope, options) / "query", query, width, {.bias = false}),
-      memory_(scope / "memory", memory, width),
+    : additive_(checked(scope, options), query, memory, width),
       location_(scope / "location", options.filters, width, {.bias = false}) {
   const double side = 1 / std::sqrt(static_cast<double>(options.window));
   filters_ =
       scope.parameter("filters", {options.filters, options.window}, init::uniform(-side, side));
-  const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(width, 1)));
-  score_ = scope.parameter("score", {width}, init::uniform(-bound, bound));
 }
 
-AttentionMemory LocationAttention::prepare(const Variable& values, const Variable& mask) const {
-  const Variable clean = visible(values, mask);
-  return {clean, memory_(clean), mask};
+AttentionMemory LocationAttention::prepare(const Variable& values, const Variable& mask,
+                                           Location at) const {
+  return additive_.prepare(values, mask, at);
 }
 
 Variable LocationAttention::first(const AttentionMemory& memory) const {
@@ -64,14 +62,14 @@ Variable LocationAttention::first(const AttentionMemory& memory) const {
 }
 
 Attended LocationAttention::operator()(const Variable& query, const AttentionMemory& memory,
-                                       const Variable& last) const {
-  const Variable around = input_like(last, windows(last.shape()[1], filters_.shape()[1]));
-  const Variable seen = take_rows(transpose(last, 0, 1), around);     // [S, window, B]
-  const Variable features = matmul(use_like(last, filters_), seen);   // [S, filters, B]
-  const Variable of_place = location_(permute(features, {2, 0, 1}));  // [B, S, A]
-  const Variable projected = query_(query);
-  const Variable row = reshape(projected, projected.shape().inserted(1, 1));
-  return attend(matmul(tanh(memory.keys + row + of_place), use_like(query, score_)), memory);
+                                       const Variable& last, Location at) const {
+  return blame(at, "LocationAttention", [&] {
+    const Variable around = input_like(last, windows(last.shape().extent(1), filters_.shape()[1]));
+    const Variable seen = take_rows(transpose(last, 0, 1), around);     // [S, window, B]
+    const Variable features = matmul(use_like(last, filters_), seen);   // [S, filters, B]
+    const Variable of_place = location_(permute(features, {2, 0, 1}));  // [B, S, A]
+    return additive_(query, memory, of_place, at);
+  });
 }
 
 }  // namespace unroll::nn

@@ -26,16 +26,18 @@ class LocationAttention {
   LocationAttention(const Scope& scope, std::int64_t query, std::int64_t memory, std::int64_t width,
                     const LocationAttentionOptions& options = {});
   /// As AdditiveAttention::prepare.
-  AttentionMemory prepare(const Variable& values, const Variable& mask = {}) const;
+  AttentionMemory prepare(const Variable& values, const Variable& mask = {},
+                          Location at = Location::current()) const;
   /// The weights [B, S] before the first step: the same for all steps that are visible.
   Variable first(const AttentionMemory& memory) const;
   /// query [B, H], last weights [B, S]
-  Attended operator()(const Variable& query, const AttentionMemory& memory,
-                      const Variable& last) const;
+  Attended operator()(const Variable& query, const AttentionMemory& memory, const Variable& last,
+                      Location at = Location::current()) const;
 
  private:
-  Linear query_, memory_, location_;
-  Parameter filters_, score_;
+  AdditiveAttention additive_;
+  Linear location_;
+  Parameter filters_;
 };
 
 }  // namespace unroll::nn

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/nn/sequence_mask.h>
 #include <unroll/ops/dropout.h>
@@ -78,7 +79,7 @@ void MultiheadAttention::expect_shape(const Variable& x, Part part) const {
   const std::int64_t width = in_weight_.defined() ? width_ : own_weight(part).shape()[1];
   const Shape shape = x.shape();
   if (shape.rank() == 3 && shape[2] == width) return;
-  throw ShapeError(fmt::format("MultiheadAttention: got the {} {}; expected [{}, {}]",
+  throw ShapeError(fmt::format("got the {} {}; expected [{}, {}]",
                                part == Part::query ? "query"
                                : part == Part::key ? "key"
                                                    : "value",
@@ -101,17 +102,19 @@ Variable MultiheadAttention::projected(const Variable& x, Part part) const {
 }
 
 MultiheadMemory MultiheadAttention::prepare(const Variable& key, const Variable& value,
-                                            const Lengths& lengths) const {
-  expect_shape(key, Part::key);
-  expect_shape(value, Part::value);
-  if (key.shape().without(2) != value.shape().without(2)) {
-    throw ShapeError(fmt::format("MultiheadAttention: got keys {} and values {}; expected as many",
-                                 to_string(key.shape()), to_string(value.shape())));
-  }
-  const SequenceMask real(key, lengths, batch_first_);
-  const Variable clean = real(key);
-  const Variable clean_value = value.same_node(key) ? clean : real(value);
-  return {projected(clean, Part::key), projected(clean_value, Part::value), real.of_keys()};
+                                            const Lengths& lengths, Location at) const {
+  return blame(at, "MultiheadAttention", [&]() -> MultiheadMemory {
+    expect_shape(key, Part::key);
+    expect_shape(value, Part::value);
+    if (key.shape().without(2) != value.shape().without(2)) {
+      throw ShapeError(fmt::format("got keys {} and values {}; expected as many",
+                                   to_string(key.shape()), to_string(value.shape())));
+    }
+    const SequenceMask real(key, lengths, batch_first_);
+    const Variable clean = real(key);
+    const Variable clean_value = value.same_node(key) ? clean : real(value);
+    return {projected(clean, Part::key), projected(clean_value, Part::value), real.of_keys()};
+  });
 }
 
 MultiheadMemory MultiheadAttention::empty(const Variable& like, std::int64_t batch) const {
@@ -120,30 +123,34 @@ MultiheadMemory MultiheadAttention::empty(const Variable& like, std::int64_t bat
 }
 
 MultiheadAttended MultiheadAttention::attend(const Variable& query, const MultiheadMemory& memory,
-                                             const MultiheadAttendOptions& options) const {
-  expect_shape(query, Part::query);
-  const std::int64_t head_width = width_ / heads_;
-  const double scale = 1 / std::sqrt(static_cast<double>(head_width));
-  const Variable q = projected(query, Part::query) * scale;
-  const Variable scores = matmul(q, transpose(memory.keys, 2, 3));
-  const std::int64_t batch = scores.shape()[0], steps = scores.shape()[2];
-  Variable mask = both(memory.mask, options.mask);
-  if (options.causal) {
-    mask = both(mask, input_like(query, causal_mask(steps, scores.shape()[3])));
-  }
-  const Variable weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores);
-  const Variable heads = matmul(dropout(weights, dropout_), memory.values);  // [B, heads, T, d]
-  const Variable joined = batch_first_
-                              ? reshape(permute(heads, {0, 2, 1, 3}), {batch, steps, width_})
-                              : reshape(permute(heads, {2, 0, 1, 3}), {steps, batch, width_});
-  return {(*out_)(joined), weights};
+                                             const MultiheadAttendOptions& options,
+                                             Location at) const {
+  return blame(at, "MultiheadAttention", [&]() -> MultiheadAttended {
+    expect_shape(query, Part::query);
+    const std::int64_t head_width = width_ / heads_;
+    const double scale = 1 / std::sqrt(static_cast<double>(head_width));
+    const Variable q = projected(query, Part::query) * scale;
+    const Variable scores = matmul(q, transpose(memory.keys, 2, 3));
+    const std::int64_t batch = scores.shape()[0], steps = scores.shape()[2];
+    Variable mask = both(memory.mask, options.mask);
+    if (options.causal) {
+      mask = both(mask, input_like(query, causal_mask(steps, scores.shape()[3])));
+    }
+    const Variable weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores);
+    const Variable heads = matmul(dropout(weights, dropout_), memory.values);  // [B, heads, T, d]
+    const Variable joined = batch_first_
+                                ? reshape(permute(heads, {0, 2, 1, 3}), {batch, steps, width_})
+                                : reshape(permute(heads, {2, 0, 1, 3}), {steps, batch, width_});
+    return {(*out_)(joined), weights};
+  });
 }
 
 MultiheadAttended MultiheadAttention::operator()(const Variable& query, const Variable& key,
                                                  const Variable& value,
-                                                 const MultiheadOptions& options) const {
-  return attend(query, prepare(key, value, options.key_lengths),
-                {.mask = options.mask, .causal = options.causal});
+                                                 const MultiheadOptions& options,
+                                                 Location at) const {
+  return attend(query, prepare(key, value, options.key_lengths, at),
+                {.mask = options.mask, .causal = options.causal}, at);
 }
 
 }  // namespace unroll::nn

@@ -60,16 +60,18 @@ class MultiheadAttention {
                      const MultiheadAttentionOptions& options = {});
 
   /// key [S, B, key_width], value [S, B, value_width], or both [B, S, ...] if batch_first.
-  MultiheadMemory prepare(const Variable& key, const Variable& value,
-                          const Lengths& lengths = {}) const;
+  MultiheadMemory prepare(const Variable& key, const Variable& value, const Lengths& lengths = {},
+                          Location at = Location::current()) const;
   /// No steps, for `batch` sequences; tape and dtype are those of `like`.
   MultiheadMemory empty(const Variable& like, std::int64_t batch) const;
   /// query [T, B, E], or [B, T, E] if batch_first
   MultiheadAttended attend(const Variable& query, const MultiheadMemory& memory,
-                           const MultiheadAttendOptions& options = {}) const;
+                           const MultiheadAttendOptions& options = {},
+                           Location at = Location::current()) const;
   /// Both at once.
   MultiheadAttended operator()(const Variable& query, const Variable& key, const Variable& value,
-                               const MultiheadOptions& options = {}) const;
+                               const MultiheadOptions& options = {},
+                               Location at = Location::current()) const;
 
  private:
   enum class Part : std::uint8_t { query, key, value };

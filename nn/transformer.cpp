@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/nn/sequence_mask.h>
 #include <unroll/ops/dropout.h>
@@ -59,16 +60,18 @@ TransformerEncoderLayer::TransformerEncoderLayer(const Scope& scope, std::int64_
       norm1_(scope / "norm1", width),
       norm2_(scope / "norm2", width) {}
 
-Variable TransformerEncoderLayer::operator()(const Variable& x,
-                                             const TransformerEncoderCall& call) const {
-  const SequenceMask real(x, call.lengths, common_.options().batch_first);
-  const Variable attended = common_.sublayer(real(x), norm1_, [&](const Variable& y) {
-    return attention_(y, y, y,
-                      {.key_lengths = call.lengths, .mask = call.mask, .causal = call.causal})
-        .output;
+Variable TransformerEncoderLayer::operator()(const Variable& x, const TransformerEncoderCall& call,
+                                             Location at) const {
+  return blame(at, "TransformerEncoderLayer", [&] {
+    const SequenceMask real(x, call.lengths, common_.options().batch_first);
+    const Variable attended = common_.sublayer(real(x), norm1_, [&](const Variable& y) {
+      return attention_(y, y, y,
+                        {.key_lengths = call.lengths, .mask = call.mask, .causal = call.causal}, at)
+          .output;
+    });
+    return real(common_.sublayer(attended, norm2_,
+                                 [&](const Variable& y) { return common_.feedforward(y); }));
   });
-  return real(common_.sublayer(attended, norm2_,
-                               [&](const Variable& y) { return common_.feedforward(y); }));
 }
 
 TransformerDecoderLayer::TransformerDecoderLayer(const Scope& scope, std::int64_t width,
@@ -90,35 +93,46 @@ Variable TransformerDecoderLayer::sublayers(const Variable& x, OverSelf over_sel
 }
 
 Variable TransformerDecoderLayer::operator()(const Variable& x, const Variable& memory,
-                                             const TransformerDecoderCall& call) const {
-  const SequenceMask real(x, call.lengths, common_.options().batch_first);
-  const MultiheadMemory prepared = prepare(memory, call.memory_lengths);
-  return real(sublayers(
-      real(x),
-      [&](const Variable& y) {
-        return self_attention_(y, y, y, {.key_lengths = call.lengths, .causal = call.causal})
-            .output;
-      },
-      [&](const Variable& y) { return memory_attention_.attend(y, prepared).output; }));
+                                             const TransformerDecoderCall& call,
+                                             Location at) const {
+  return blame(at, "TransformerDecoderLayer", [&] {
+    const SequenceMask real(x, call.lengths, common_.options().batch_first);
+    const MultiheadMemory prepared = prepare(memory, call.memory_lengths, at);
+    return real(sublayers(
+        real(x),
+        [&](const Variable& y) {
+          return self_attention_(
+                     y, y, y,
+                     {.key_lengths = call.lengths, .mask = call.mask, .causal = call.causal}, at)
+              .output;
+        },
+        [&](const Variable& y) {
+          return memory_attention_.attend(y, prepared, {.mask = call.memory_mask}, at).output;
+        }));
+  });
 }
 
-TransformerDecoderLayer::Decoded TransformerDecoderLayer::step(
-    const Variable& x, const State& state, const MultiheadMemory& memory) const {
-  Decoded result;
-  const int time_axis = common_.options().batch_first ? 1 : 0;
-  const Variable output = sublayers(
-      reshape(x, x.shape().inserted(time_axis, 1)),
-      [&](const Variable& y) {
-        result.state = extended(state, self_attention_.prepare(y, y));
-        return self_attention_.attend(y, result.state).output;
-      },
-      [&](const Variable& y) {
-        auto [attended, weights] = memory_attention_.attend(y, memory);
-        result.weights = std::move(weights);
-        return attended;
-      });
-  result.output = reshape(output, x.shape());
-  return result;
+TransformerDecoderLayer::Decoded TransformerDecoderLayer::step(const Variable& x,
+                                                               const State& state,
+                                                               const MultiheadMemory& memory,
+                                                               Location at) const {
+  return blame(at, "TransformerDecoderLayer", [&] {
+    Decoded result;
+    const int time_axis = common_.options().batch_first ? 1 : 0;
+    const Variable output = sublayers(
+        reshape(x, x.shape().inserted(time_axis, 1)),
+        [&](const Variable& y) {
+          result.state = extended(state, self_attention_.prepare(y, y, {}, at));
+          return self_attention_.attend(y, result.state, {}, at).output;
+        },
+        [&](const Variable& y) {
+          auto [attended, weights] = memory_attention_.attend(y, memory, {}, at);
+          result.weights = std::move(weights);
+          return attended;
+        });
+    result.output = reshape(output, x.shape());
+    return result;
+  });
 }
 
 TransformerEncoder::TransformerEncoder(const Scope& scope, int layers, std::int64_t width,
@@ -129,11 +143,13 @@ TransformerEncoder::TransformerEncoder(const Scope& scope, int layers, std::int6
   if (options.final_norm) norm_.emplace(scope / "norm", width);
 }
 
-Variable TransformerEncoder::operator()(const Variable& x,
-                                        const TransformerEncoderCall& call) const {
-  Variable y = x;
-  for (const auto& layer : layers_) y = layer(y, call);
-  return norm_ ? SequenceMask(x, call.lengths, batch_first_)((*norm_)(y)) : y;
+Variable TransformerEncoder::operator()(const Variable& x, const TransformerEncoderCall& call,
+                                        Location at) const {
+  return blame(at, "TransformerEncoder", [&] {
+    Variable y = x;
+    for (const auto& layer : layers_) y = layer(y, call, at);
+    return norm_ ? SequenceMask(x, call.lengths, batch_first_)((*norm_)(y)) : y;
+  });
 }
 
 TransformerDecoder::TransformerDecoder(const Scope& scope, int layers, std::int64_t width,
@@ -145,16 +161,18 @@ TransformerDecoder::TransformerDecoder(const Scope& scope, int layers, std::int6
 }
 
 Variable TransformerDecoder::operator()(const Variable& x, const Variable& memory,
-                                        const TransformerDecoderCall& call) const {
-  Variable y = x;
-  for (const auto& layer : layers_) y = layer(y, memory, call);
-  return norm_ ? SequenceMask(x, call.lengths, batch_first_)((*norm_)(y)) : y;
+                                        const TransformerDecoderCall& call, Location at) const {
+  return blame(at, "TransformerDecoder", [&] {
+    Variable y = x;
+    for (const auto& layer : layers_) y = layer(y, memory, call, at);
+    return norm_ ? SequenceMask(x, call.lengths, batch_first_)((*norm_)(y)) : y;
+  });
 }
 
 TransformerDecoder::Memory TransformerDecoder::prepare(const Variable& memory,
-                                                       const Lengths& lengths) const {
+                                                       const Lengths& lengths, Location at) const {
   Memory result;
-  for (const auto& layer : layers_) result.push_back(layer.prepare(memory, lengths));
+  for (const auto& layer : layers_) result.push_back(layer.prepare(memory, lengths, at));
   return result;
 }
 
@@ -166,10 +184,10 @@ TransformerDecoder::State TransformerDecoder::initial_state(const Variable& like
 }
 
 TransformerDecoder::Decoded TransformerDecoder::step(const Variable& x, const State& state,
-                                                     const Memory& memory) const {
+                                                     const Memory& memory, Location at) const {
   Decoded result{x, {}, {}};
   for (std::size_t i = 0; i < layers_.size(); ++i) {
-    auto [output, weights, next] = layers_[i].step(result.output, state.at(i), memory.at(i));
+    auto [output, weights, next] = layers_[i].step(result.output, state.at(i), memory.at(i), at);
     result.output = std::move(output);
     result.weights = std::move(weights);
     result.state.push_back(std::move(next));

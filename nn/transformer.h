@@ -37,6 +37,8 @@ struct TransformerDecoderCall {
   Lengths lengths = {};         ///< of the target, as above
   Lengths memory_lengths = {};  ///< of the memory
   bool causal = true;           ///< a step sees itself and those before it
+  Variable mask = {};           ///< of the target, as in MultiheadAttendOptions
+  Variable memory_mask = {};    ///< of the memory, likewise
 };
 
 namespace detail {
@@ -71,7 +73,8 @@ class TransformerEncoderLayer {
   TransformerEncoderLayer(const Scope& scope, std::int64_t width,
                           const TransformerOptions& options = {});
   /// x [T, B, width] -> the same shape
-  Variable operator()(const Variable& x, const TransformerEncoderCall& call = {}) const;
+  Variable operator()(const Variable& x, const TransformerEncoderCall& call = {},
+                      Location at = Location::current()) const;
 
  private:
   // Heads are checked before a parameter is made, and the order is PyTorch's.
@@ -97,18 +100,21 @@ class TransformerDecoderLayer {
 
   /// x [T, B, width], memory [S, B, width] -> [T, B, width]
   Variable operator()(const Variable& x, const Variable& memory,
-                      const TransformerDecoderCall& call = {}) const;
+                      const TransformerDecoderCall& call = {},
+                      Location at = Location::current()) const;
 
   /// The keys and values of a memory [S, B, width], once for all steps.
-  MultiheadMemory prepare(const Variable& memory, const Lengths& lengths = {}) const {
-    return memory_attention_.prepare(memory, memory, lengths);
+  MultiheadMemory prepare(const Variable& memory, const Lengths& lengths = {},
+                          Location at = Location::current()) const {
+    return memory_attention_.prepare(memory, memory, lengths, at);
   }
   /// Before the first step of `batch` sequences.
   State initial_state(const Variable& like, std::int64_t batch) const {
     return self_attention_.empty(like, batch);
   }
   /// The next step, x [B, width]: what the whole sequence gives with `causal`.
-  Decoded step(const Variable& x, const State& state, const MultiheadMemory& memory) const;
+  Decoded step(const Variable& x, const State& state, const MultiheadMemory& memory,
+               Location at = Location::current()) const;
 
  private:
   /// The three sublayers around the two kinds of attention.
@@ -131,7 +137,8 @@ class TransformerEncoder {
  public:
   TransformerEncoder(const Scope& scope, int layers, std::int64_t width,
                      const TransformerStackOptions& options = {});
-  Variable operator()(const Variable& x, const TransformerEncoderCall& call = {}) const;
+  Variable operator()(const Variable& x, const TransformerEncoderCall& call = {},
+                      Location at = Location::current()) const;
 
  private:
   bool batch_first_;
@@ -154,12 +161,15 @@ class TransformerDecoder {
   TransformerDecoder(const Scope& scope, int layers, std::int64_t width,
                      const TransformerStackOptions& options = {});
   Variable operator()(const Variable& x, const Variable& memory,
-                      const TransformerDecoderCall& call = {}) const;
+                      const TransformerDecoderCall& call = {},
+                      Location at = Location::current()) const;
 
   // Step by step, as the functions of the layer. `prepare` takes what operator() takes as memory.
-  Memory prepare(const Variable& memory, const Lengths& lengths = {}) const;
+  Memory prepare(const Variable& memory, const Lengths& lengths = {},
+                 Location at = Location::current()) const;
   State initial_state(const Variable& like, std::int64_t batch) const;
-  Decoded step(const Variable& x, const State& state, const Memory& memory) const;
+  Decoded step(const Variable& x, const State& state, const Memory& memory,
+               Location at = Location::current()) const;
 
  private:
   bool batch_first_;

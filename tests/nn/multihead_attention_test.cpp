@@ -141,12 +141,14 @@ TEST_CASE("Attention of many heads says what is wrong", "[nn]") {
   const nn::MultiheadAttention wide(parameters.scope("d"), 4, 2,
                                     {.key_width = 3, .batch_first = true});
   const Variable flat = tape.input(Tensor(Shape{3, 4})), more = tape.input(Tensor(Shape{5, 2, 4}));
-  CHECK(thrown_message([&] { attention(flat, x, x); }) ==
-        "MultiheadAttention: got the query [3, 4]; expected [time, batch, 4]");
-  CHECK(thrown_message([&] { wide(x, x, x); }) ==
-        "MultiheadAttention: got the key [3, 2, 4]; expected [batch, time, 3]");
-  CHECK(thrown_message([&] { attention(x, x, flat); }) ==
-        "MultiheadAttention: got the value [3, 4]; expected [time, batch, 4]");
-  CHECK(thrown_message([&] { attention(x, x, more); }) ==
-        "MultiheadAttention: got keys [3, 2, 4] and values [5, 2, 4]; expected as many");
+  const auto says = [](const std::function<void()>& call, const std::string& what) {
+    const std::string message = thrown_message(call);
+    INFO(message);
+    CHECK(message.starts_with("tests/nn/multihead_attention_test.cpp:"));
+    CHECK(message.ends_with(": MultiheadAttention: " + what));
+  };
+  says([&] { attention(flat, x, x); }, "got the query [3, 4]; expected [time, batch, 4]");
+  says([&] { wide(x, x, x); }, "got the key [3, 2, 4]; expected [batch, time, 3]");
+  says([&] { attention(x, x, flat); }, "got the value [3, 4]; expected [time, batch, 4]");
+  says([&] { attention(x, x, more); }, "got keys [3, 2, 4] and values [5, 2, 4]; expected as many");
 }

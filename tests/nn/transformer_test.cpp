@@ -9,7 +9,9 @@
 #include <unroll/autograd/gradients.h>
 #include <unroll/nn/decoder.h>
 #include <unroll/nn/embedding.h>
+#include <unroll/nn/location_attention.h>
 #include <unroll/nn/positional_encoding.h>
+#include <unroll/nn/seq2seq.h>
 #include <unroll/nn/state.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/losses.h>
@@ -219,4 +221,64 @@ TEST_CASE("A Transformer layer whose heads do not divide its width leaves no par
   CHECK_THROWS_AS(nn::TransformerEncoder(parameters.scope(), -1, 4), ValueError);
   CHECK_THROWS_AS(nn::TransformerDecoder(parameters.scope(), -1, 4), ValueError);
   CHECK(parameters.size() == 0);
+}
+
+TEST_CASE("Attention, Transformers and encoder-decoders name their caller's line", "[nn]") {
+  nn::ParameterSet parameters(1);
+  const nn::Scope scope = parameters.scope();
+  const nn::AdditiveAttention additive(scope / "additive", 3, 4, 5);
+  const nn::GeneralAttention general(scope / "general", 3, 4);
+  const nn::LocationAttention location(scope / "location", 3, 4, 5);
+  const nn::MultiheadAttention multihead(scope / "multihead", 4, 2);
+  const nn::TransformerEncoder encoder(scope / "encoder", 1, 4, {.layer = {.heads = 2}});
+  const nn::TransformerDecoder decoder(scope / "decoder", 1, 4, {.layer = {.heads = 2}});
+  const nn::EncoderDecoder<> translator(
+      scope / "translator",
+      {.source_vocabulary = 5, .target_vocabulary = 5, .embedding = 3, .hidden = 3});
+  Tape tape;
+  const auto zeros = [&](const Shape& shape) { return tape.input(Tensor::full(shape, 0)); };
+  const Variable values = zeros({2, 6, 4}), right = zeros({2, 3}), wrong = zeros({2, 7});
+  const Variable sequence = zeros({6, 2, 4}), wide = zeros({6, 2, 5});
+  const auto memory = additive.prepare(values), general_memory = general.prepare(values);
+  const auto names = [](std::string_view function, const std::function<void()>& call) {
+    const std::string message = thrown_message(call);
+    INFO(message);
+    CHECK(contains(message, "transformer_test.cpp:"));
+    CHECK(contains(message, std::string(function) + ": "));
+    CHECK_FALSE(contains(message, "nn/transformer.cpp"));
+  };
+  names("AdditiveAttention", [&] { additive(wrong, memory); });
+  names("AdditiveAttention", [&] { additive.prepare(wide); });
+  names("GeneralAttention", [&] { general(wrong, general_memory); });
+  names("DotAttention", [&] { nn::DotAttention()(wrong, {values, values, {}}); });
+  names("AdditiveAttention", [&] { location(right, memory, zeros({2, 3})); });
+  names("MultiheadAttention", [&] { multihead(sequence, wide, wide); });
+  names("MultiheadAttention", [&] { encoder(wide); });
+  names("MultiheadAttention", [&] { decoder(wide, sequence); });
+  names("MultiheadAttention", [&] { decoder(sequence, wide); });
+  names("EncoderDecoder", [&] {
+    translator.loss(tape, Tensor({1, 2}, {3, 4}), Tensor({1, 1}, {2}));
+  });
+}
+
+TEST_CASE("A Transformer decoder's masks hide what its lengths would", "[nn]") {
+  nn::ParameterSet parameters(3);
+  const nn::TransformerDecoder decoder(parameters.scope(), 2, 4, {.layer = {.heads = 2}});
+  Tape tape;
+  const Variable x = tape.input(random_normal({3, 2, 4}, 5).to(Dtype::float32)),
+                 memory = tape.input(random_normal({5, 2, 4}, 6).to(Dtype::float32));
+  const Variable by_lengths = decoder(x, memory, {.memory_lengths = {5, 3}, .causal = false});
+  const auto seen = [&](const Shape& shape, const std::vector<bool>& flags) {
+    Tensor mask(shape, Dtype::bool_);
+    std::ranges::copy(flags, mask.mutable_data<bool>().begin());
+    return tape.input(mask);
+  };
+  const std::vector<bool> of_memory{true, true, true, true, true, true, true, true, false, false};
+  const Variable by_mask =
+      decoder(x, memory, {.causal = false, .memory_mask = seen({2, 1, 1, 5}, of_memory)});
+  CHECK(by_mask.value().identical(by_lengths.value()));
+
+  const std::vector<bool> lower{true, false, false, true, true, false, true, true, true};
+  const Variable triangle = decoder(x, memory, {.causal = false, .mask = seen({3, 3}, lower)});
+  CHECK(triangle.value().identical(decoder(x, memory).value()));
 }
