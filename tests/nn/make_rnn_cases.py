@@ -6,7 +6,8 @@ it does not have, for torch_rnn_test.cpp.
 needs `pip install torch numpy` (the file names the version used) and rewrites rnn_cases.json
 beside this script, the same bytes every time. All in float64, ragged batches through
 pack_padded_sequence. Each case holds parameters, inputs, outputs, last states, cotangents of the
-latter two, and the gradients that these give to the former two.
+latter two, and the gradients that these give to the former two, once for batch_first and without
+it: that PyTorch computes the same for both is checked here.
 """
 
 import itertools
@@ -20,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from golden import Numbers, write_cases, written  # noqa: E402
 
 STEPS, BATCH, INPUT, HIDDEN, PROJECTION = 4, 3, 3, 2, 1
+RAGGED = [4, 2, 3]
 KINDS = {
     "rnn_tanh": lambda **o: torch.nn.RNN(INPUT, HIDDEN, nonlinearity="tanh", **o),
     "rnn_relu": lambda **o: torch.nn.RNN(INPUT, HIDDEN, nonlinearity="relu", **o),
@@ -29,41 +31,49 @@ KINDS = {
 PROJECTED = {
     "lstm_projected": lambda **o: torch.nn.LSTM(INPUT, HIDDEN, proj_size=PROJECTION, **o),
 }
-floats = Numbers(7).floats
+numbers = Numbers(7)
+floats = numbers.floats
 
 
-def case(kind, layers, bidirectional, lengths):
+def run(net, x, initial, lengths):
+    """The outputs and the last states, time first."""
+    if net.batch_first:
+        x = x.transpose(0, 1)
+    if lengths:
+        x = pack_padded_sequence(x, torch.tensor(lengths), net.batch_first, enforce_sorted=False)
+    outputs, last = net(x, initial)
+    if lengths:
+        outputs, _ = pad_packed_sequence(outputs, net.batch_first, total_length=STEPS)
+    if net.batch_first:
+        outputs = outputs.transpose(0, 1)
+    return [outputs, *(last if isinstance(last, tuple) else [last])]
+
+
+def case(kind, layers, bidirectional, lengths, stateful=True):
     make = KINDS.get(kind) or PROJECTED[kind]
     net = make(num_layers=layers, bidirectional=bidirectional).double()
-    parameters = dict(net.named_parameters())
-    with torch.no_grad():
-        for parameter in parameters.values():
-            parameter.copy_(floats(*parameter.shape))
+    parameters = numbers.fill(net)
     x = floats(STEPS, BATCH, INPUT).requires_grad_()
     rows = layers * (2 if bidirectional else 1)
     lstm = kind.startswith("lstm")
     widths = ([PROJECTION if kind in PROJECTED else HIDDEN, HIDDEN])[:1 + lstm]
-    states = [floats(rows, BATCH, width).requires_grad_() for width in widths]
+    states = [floats(rows, BATCH, width).requires_grad_() for width in widths if stateful]
 
-    initial = tuple(states) if lstm else states[0]
-    if lengths:
-        packed = pack_padded_sequence(x, torch.tensor(lengths), enforce_sorted=False)
-        outputs, last = net(packed, initial)
-        outputs, _ = pad_packed_sequence(outputs, total_length=STEPS)
-    else:
-        outputs, last = net(x, initial)
-    results = [outputs, *(last if lstm else [last])]
+    initial = None if not stateful else tuple(states) if lstm else states[0]
+    results = run(net, x, initial, lengths)
     sources = {"x": x, **{f"state_{i}": s for i, s in enumerate(states)}, **parameters}
-    return record(kind, layers, bidirectional, lengths, sources, results)
+    recorded = record(kind, layers, bidirectional, lengths, sources, results)
+
+    net.batch_first = True
+    torch.testing.assert_close(run(net, x, initial, lengths), results, rtol=1e-14, atol=1e-14)
+    return recorded
 
 
 def record(kind, layers, bidirectional, lengths, sources, results):
     cotangents = [floats(*r.shape) for r in results]
     gradients = torch.autograd.grad(results, list(sources.values()), cotangents)
-    name = f"{kind}, {layers} layers, {'two directions' if bidirectional else 'one direction'}"
     return {
-        "name": name + (", ragged" if lengths else ", full"), "kind": kind, "layers": layers,
-        "bidirectional": bidirectional, "lengths": lengths,
+        "kind": kind, "layers": layers, "bidirectional": bidirectional, "lengths": lengths,
         "sources": {k: written(v) for k, v in sources.items()},
         "results": [written(r) for r in results], "cotangents": [written(c) for c in cotangents],
         "gradients": {k: written(g) for k, g in zip(sources, gradients)}}
@@ -151,16 +161,18 @@ def case_by_hand(kind):
         outputs.append(state[0])
     sources = {"x": x, **{f"state_{i}": s for i, s in enumerate(initial)},
                **{name + "_l0": p for name, p in parameters.items()}}
-    return record(kind, 1, False, None, sources, [torch.stack(outputs), *(s[None] for s in state)])
+    recorded = record(kind, 1, False, None, sources,
+                      [torch.stack(outputs), *(s[None] for s in state)])
+    # Layer norm of two numbers that are almost equal is steep: no case for float32.
+    steep = any(abs(v) > 3 for v in recorded["gradients"]["x"]["values"])
+    return case_by_hand(kind) if steep else recorded
 
 
 def main():
-    cases = [case(kind, layers, bidirectional, [4, 2, 3])
-             for kind, layers, bidirectional in itertools.product(KINDS, (1, 2), (False, True))]
-    cases += [case(kind, 2, True, None) for kind in KINDS]
-    cases += [case("lstm_projected", layers, bidirectional, lengths)
-              for layers, bidirectional, lengths in
-              ((1, False, [4, 2, 3]), (2, True, [4, 2, 3]), (2, True, None))]
+    cases = [case(kind, layers, bidirectional, lengths)
+             for kind, layers, bidirectional, lengths in itertools.product(
+                 [*KINDS, *PROJECTED], (1, 2, 3), (False, True), (RAGGED, None))]
+    cases += [case(kind, 2, True, RAGGED, stateful=False) for kind in [*KINDS, *PROJECTED]]
     cases += [case_by_hand(kind) for kind in BY_HAND]
     write_cases(pathlib.Path(__file__).with_name("rnn_cases.json"), cases)
 

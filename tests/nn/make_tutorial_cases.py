@@ -18,14 +18,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
 from golden import Numbers, write_cases, written  # noqa: E402
 
-floats = Numbers(11).floats
+numbers = Numbers(11)
+floats = numbers.floats
 
 
 def module(**parts):
     model = nn.ModuleDict(parts).double()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(floats(*parameter.shape))
+    numbers.fill(model)
     return model
 
 

@@ -1,7 +1,5 @@
 // MultiheadAttention and Transformer layers against PyTorch: values and all gradients in
 // attention_cases.json, see make_attention_cases.py.
-#include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -11,95 +9,133 @@
 
 using namespace unroll;
 using unroll::testing::check_results;
+using unroll::testing::laid_out;
 using unroll::testing::Sources;
 using unroll::testing::sources_on;
 
 namespace {
 
 constexpr std::int64_t kWidth = 4, kHeads = 2, kInner = 5;
+constexpr double kSteps = 4;
 
 nn::Lengths lengths_from(const nlohmann::json& options, const char* name = "lengths") {
   if (options.at(name).is_null()) return {};
   return options.at(name).get<std::vector<std::int32_t>>();
 }
 
-/// Fills parameters and inputs, compares the results of `call` and their gradients.
-template <class Call>
-void check_module(const nlohmann::json& c, const nn::ParameterSet& parameters, double tolerance,
-                  Call call) {
-  Tape tape;
-  Sources sources = sources_on(tape, c, parameters);
-  const Variables results = call(tape, sources);
-  check_results(tape, c, sources, results, parameters.dtype(), tolerance);
-}
+/// One way to run a case: the parameters are made in `parameters`, and the inputs of `call` are
+/// laid out as the layer wants them.
+struct Run {
+  const nlohmann::json& c;
+  nn::ParameterSet& parameters;
+  bool batch_first;
 
-void check_attention(const nlohmann::json& c, nn::ParameterSet& parameters, double tolerance) {
-  const nlohmann::json& o = c.at("options");
-  const nn::MultiheadAttention attention(parameters.scope(), kWidth, kHeads,
-                                         {.key_width = o.at("key").get<std::int64_t>(),
-                                          .value_width = o.at("value").get<std::int64_t>(),
-                                          .bias = o.at("bias").get<bool>(),
-                                          .batch_first = o.at("batch_first").get<bool>()});
-  check_module(c, parameters, tolerance, [&](Tape& tape, Sources& sources) {
+  const nlohmann::json& option(const char* name) const { return c.at("options").at(name); }
+  nn::Lengths lengths(const char* name = "lengths") const {
+    return lengths_from(c.at("options"), name);
+  }
+
+  /// Compares the results of `call`, the first of which is a batch of sequences.
+  template <class Call>
+  void check(Call call) const {
+    Tape tape;
+    const Sources sources = sources_on(tape, c, parameters);
+    Sources inputs;
+    for (const char* name : {"query", "key", "value", "source", "target", "memory"}) {
+      if (sources.contains(name)) inputs[name] = laid_out(sources.at(name), batch_first);
+    }
+    Variables results = call(tape, inputs);
+    results[0] = laid_out(results[0], batch_first);
+    check_results(tape, c, sources, results, parameters.dtype(), kSteps);
+  }
+};
+
+void check_attention(const Run& run) {
+  const nn::MultiheadAttention attention(run.parameters.scope(), kWidth, kHeads,
+                                         {.key_width = run.option("key").get<std::int64_t>(),
+                                          .value_width = run.option("value").get<std::int64_t>(),
+                                          .bias = run.option("bias").get<bool>(),
+                                          .batch_first = run.batch_first});
+  run.check([&](Tape& tape, Sources& x) {
     Variable mask;
-    if (!o.at("seen").is_null()) {
+    if (!run.option("seen").is_null()) {
       std::vector<std::int32_t> seen;
-      for (const auto& row : o.at("seen")) {
+      for (const auto& row : run.option("seen")) {
         for (const int element : row) seen.push_back(element);
       }
       mask = tape.input(Tensor(Shape{3, 4}, seen).to(Dtype::bool_));
     }
     const auto [output, weights] = attention(
-        sources["query"], sources["key"], sources["value"],
-        {.key_lengths = lengths_from(o), .mask = mask, .causal = o.at("causal").get<bool>()});
+        x["query"], x["key"], x["value"],
+        {.key_lengths = run.lengths(), .mask = mask, .causal = run.option("causal").get<bool>()});
     return Variables{output, weights};
   });
 }
 
-nn::TransformerOptions layer_options(const nlohmann::json& o) {
-  const bool is_gelu = o.at("activation").get<std::string>() == "gelu";
+nn::TransformerOptions layer_options(const Run& run, bool gelu) {
   return {.heads = kHeads,
           .feedforward = kInner,
-          .activation = is_gelu ? nn::TransformerActivation::gelu : nn::TransformerActivation::relu,
-          .norm_first = o.at("norm_first").get<bool>(),
-          .batch_first = o.at("batch_first").get<bool>()};
+          .activation = gelu ? nn::TransformerActivation::gelu : nn::TransformerActivation::relu,
+          .norm_first = run.option("norm_first").get<bool>(),
+          .batch_first = run.batch_first};
 }
 
-void check_encoder(const nlohmann::json& c, nn::ParameterSet& parameters, double tolerance) {
-  const nlohmann::json& o = c.at("options");
-  const nn::TransformerEncoderLayer layer(parameters.scope(), kWidth, layer_options(o));
-  check_module(c, parameters, tolerance, [&](Tape&, Sources& sources) {
-    return Variables{layer(sources["source"],
-                           {.lengths = lengths_from(o), .causal = o.at("causal").get<bool>()})};
-  });
-}
-
-void check_decoder(const nlohmann::json& c, nn::ParameterSet& parameters, double tolerance) {
-  const nlohmann::json& o = c.at("options");
-  const nn::TransformerDecoderLayer layer(parameters.scope(), kWidth, layer_options(o));
-  check_module(c, parameters, tolerance, [&](Tape&, Sources& sources) {
+void check_encoder(const Run& run) {
+  const nn::TransformerEncoderLayer layer(run.parameters.scope(), kWidth,
+                                          layer_options(run, run.option("activation") == "gelu"));
+  run.check([&](Tape&, Sources& x) {
     return Variables{
-        layer(sources["target"], sources["memory"],
-              {.lengths = lengths_from(o), .memory_lengths = lengths_from(o, "memory_lengths")})};
+        layer(x["source"], {.lengths = run.lengths(), .causal = run.option("causal").get<bool>()})};
   });
 }
+
+void check_decoder(const Run& run) {
+  const nn::TransformerDecoderLayer layer(run.parameters.scope(), kWidth,
+                                          layer_options(run, run.option("activation") == "gelu"));
+  run.check([&](Tape&, Sources& x) {
+    return Variables{layer(x["target"], x["memory"],
+                           {.lengths = run.lengths(),
+                            .memory_lengths = run.lengths("memory_lengths"),
+                            .causal = run.option("causal").get<bool>()})};
+  });
+}
+
+template <class Stack>
+Stack two_layers(const Run& run) {
+  return Stack(run.parameters.scope(), 2, kWidth,
+               {.layer = layer_options(run, false),
+                .final_norm = run.option("final_norm").template get<bool>()});
+}
+
+void check_encoder_stack(const Run& run) {
+  const auto layers = two_layers<nn::TransformerEncoder>(run);
+  run.check([&](Tape&, Sources& x) { return Variables{layers(x["source"])}; });
+}
+
+void check_decoder_stack(const Run& run) {
+  const auto layers = two_layers<nn::TransformerDecoder>(run);
+  run.check([&](Tape&, Sources& x) { return Variables{layers(x["target"], x["memory"])}; });
+}
+
+const std::map<std::string, void (*)(const Run&)> kChecks{{"attention", check_attention},
+                                                          {"encoder", check_encoder},
+                                                          {"decoder", check_decoder},
+                                                          {"encoder_stack", check_encoder_stack},
+                                                          {"decoder_stack", check_decoder_stack}};
 
 }  // namespace
 
 TEST_CASE("Attention of many heads and Transformer layers agree with PyTorch", "[nn]") {
-  const std::filesystem::path here = __FILE__;
-  std::ifstream file(here.parent_path() / "attention_cases.json");
-  const nlohmann::json all = nlohmann::json::parse(file);
-  REQUIRE(all.at("cases").size() == 11);
-  for (const auto& c : all.at("cases")) {
-    INFO(c.at("kind").get<std::string>() << ", " << c.at("name").get<std::string>());
-    for (const auto& [dtype, tolerance] :
-         {std::pair(Dtype::float64, 1e-12), std::pair(Dtype::float32, 1e-5)}) {
-      nn::ParameterSet parameters(0, dtype);
-      const std::string kind = c.at("kind");
-      if (kind == "attention") check_attention(c, parameters, tolerance);
-      if (kind == "encoder") check_encoder(c, parameters, tolerance);
-      if (kind == "decoder") check_decoder(c, parameters, tolerance);
+  const nlohmann::json cases = testing::recorded_cases(__FILE__, "attention_cases.json");
+  CHECK(cases.size() == 39);  // each with and without batch_first: 78 calls of PyTorch
+  for (const auto& c : cases) {
+    INFO(c.at("kind") << " " << c.at("options"));
+    for (const Dtype dtype : {Dtype::float64, Dtype::float32}) {
+      for (const bool batch_first : {false, true}) {
+        INFO(name_of(dtype) << (batch_first ? ", batch first" : ""));
+        nn::ParameterSet parameters(0, dtype);
+        kChecks.at(c.at("kind"))({c, parameters, batch_first});
+      }
     }
   }
 }

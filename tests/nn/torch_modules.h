@@ -2,11 +2,14 @@
 // gradients compared with it.
 #pragma once
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/tape.h>
+#include <unroll/ops/shaping.h>
 #include <unroll/tests/ops/torch_cases.h>
 #include <unroll/tests/support/catch.h>
 
@@ -35,12 +38,17 @@ inline Sources sources_on(Tape& tape, const nlohmann::json& c, const ParameterSe
 }
 
 /// Compares results, and the gradients that the case's cotangents of them give to all sources.
+/// `steps`: how many steps errors of float32 can add up over.
 inline void check_results(Tape& tape, const nlohmann::json& c, const Sources& sources,
-                          const Variables& results, Dtype dtype, double tolerance) {
+                          const Variables& results, Dtype dtype, double steps) {
+  const auto check = [&](const Tensor& got, const nlohmann::json& expected) {
+    if (dtype == Dtype::float32) return check_close_in_float32(got, tensor_from(expected), steps);
+    check_close(got, tensor_from(expected), 1e-12);
+  };
   REQUIRE(results.size() == c.at("results").size());
   Variables cotangents, wrt;
   for (std::size_t i = 0; i < results.size(); ++i) {
-    check_close(results[i].value(), tensor_from(c.at("results")[i]), tolerance);
+    check(results[i].value(), c.at("results")[i]);
     cotangents.push_back(tape.input(tensor_from(c.at("cotangents")[i]).to(dtype)));
   }
   for (const auto& [name, source] : sources) wrt.push_back(source);
@@ -48,8 +56,19 @@ inline void check_results(Tape& tape, const nlohmann::json& c, const Sources& so
   std::size_t i = 0;
   for (const auto& [name, source] : sources) {
     INFO("gradient of " << name);
-    check_close(gradients[i++].value(), tensor_from(c.at("gradients").at(name)), tolerance);
+    check(gradients[i++].value(), c.at("gradients").at(name));
   }
+}
+
+/// The cases in `file` beside the test `test`.
+inline nlohmann::json recorded_cases(const char* test, const char* file) {
+  std::ifstream stream(std::filesystem::path(test).parent_path() / file);
+  return nlohmann::json::parse(stream).at("cases");
+}
+
+/// x with its first two axes swapped if `batch_first`: cases are time first.
+inline Variable laid_out(const Variable& x, bool batch_first) {
+  return batch_first ? transpose(x, 0, 1) : x;
 }
 
 }  // namespace unroll::testing

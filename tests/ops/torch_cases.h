@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/random.h>
 #include <unroll/tests/support/catch.h>
 
 namespace unroll::testing {
@@ -24,8 +25,26 @@ struct TorchCase {
   std::vector<Tensor> gradients;  ///< by the floating inputs, in order
 };
 
+/// What Numbers of tests/support/golden.py drew with this seed.
+inline Tensor drawn(const Shape& shape, const nlohmann::json& record) {
+  const auto seed = record.at("seed").get<std::uint64_t>();
+  Tensor result(shape, record.contains("bound") ? Dtype::int32 : Dtype::float64);
+  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(result.size()); ++i) {
+    const std::uint64_t word = mix(seed, i);
+    if (record.contains("bound")) {
+      result.mutable_data<std::int32_t>()[i] =
+          static_cast<std::int32_t>(word % record.at("bound").get<std::uint64_t>());
+    } else {
+      const double low = record.value("low", -1.0), high = record.value("high", 1.0);
+      result.mutable_data<double>()[i] = low + (high - low) * (double(word >> 57) / 128);
+    }
+  }
+  return result;
+}
+
 inline Tensor tensor_from(const nlohmann::json& record) {
   const Shape shape(record.at("shape").get<std::vector<std::int64_t>>());
+  if (record.contains("seed")) return drawn(shape, record);
   if (record.contains("int32")) {
     return Tensor(shape, record.at("int32").get<std::vector<std::int32_t>>());
   }
@@ -68,6 +87,17 @@ inline void check_close(const Tensor& got, const Tensor& expected, double tolera
     const double a = got.at(i), b = expected.at(i);
     const bool same = std::isnan(b) ? std::isnan(a) : a == b;
     if (!same) CHECK(std::abs(a - b) <= tolerance * largest);
+  }
+}
+
+/// The rule of torch.testing.assert_close for float32, for results of `steps` steps.
+inline void check_close_in_float32(const Tensor& got, const Tensor& expected, double steps) {
+  INFO("got " << to_string(got) << ", expected " << to_string(expected));
+  REQUIRE(got.dtype() == Dtype::float32);
+  REQUIRE(got.shape() == expected.shape());
+  for (std::int64_t i = 0; i < expected.size(); ++i) {
+    const double b = expected.at(i), error = std::abs(got.at(i) - b);
+    if (!(error <= 1e-5 + 1.3e-6 * std::sqrt(steps) * std::abs(b))) CHECK(got.at(i) == b);
   }
 }
 

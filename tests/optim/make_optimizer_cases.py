@@ -7,15 +7,18 @@ this script, the same bytes every time. Parameters and gradients are multiples o
 float32 holds exactly; null is an absent gradient.
 """
 
-import json
 import math
 import pathlib
 import random
+import sys
 
 import torch
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from golden import compact  # noqa: E402
+
 STEPS = 14
-SNAPSHOTS = (1, 7, STEPS)
+SNAPSHOTS = (1, 10, STEPS)
 SHAPES = {"weight": [3, 5], "bias": [3], "scale": [], "table": [4, 2]}
 # Steps (from 0) in which a parameter has no gradient: its count of updates falls behind.
 ABSENT = {"bias": (0, 1, 8), "scale": (13,)}
@@ -25,20 +28,19 @@ OPTIMIZERS = [
     ("SGD", {"lr": 0.05}),
     ("SGD", {"lr": 0.05, "weight_decay": 0.1}),
     ("SGD", {"lr": 0.05, "momentum": 0.9}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.1}),
     ("SGD", {"lr": 0.05, "momentum": 0.8, "dampening": 0.3}),
+    ("SGD", {"lr": 0.05, "momentum": 0.7, "dampening": 0.5, "weight_decay": 0.05}),
     ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
     ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.05}),
-    ("SGD", {"lr": 0.05, "momentum": 0.7, "dampening": 0.5, "weight_decay": 0.05}),
-    ("Adam", {"lr": 0.01}),
-    ("Adam", {"lr": 0.01, "betas": [0.8, 0.95], "eps": 0.01}),
     ("Adam", {"lr": 0.01, "betas": [0.0, 0.9]}),
-    ("Adam", {"lr": 0.01, "weight_decay": 0.1}),
-    ("Adam", {"lr": 0.01, "amsgrad": True, "betas": [0.9, 0.7]}),
-    ("Adam", {"lr": 0.01, "amsgrad": True, "betas": [0.9, 0.7], "weight_decay": 0.2}),
-    ("AdamW", {"lr": 0.01}),
-    ("AdamW", {"lr": 0.05, "weight_decay": 0.5}),
-    ("AdamW", {"lr": 0.05, "weight_decay": 0.5, "amsgrad": True, "betas": [0.9, 0.7]}),
 ]
+for kind, decay in (("Adam", 0.1), ("AdamW", 0.5)):
+    OPTIMIZERS += [(kind, {"lr": 0.02, **shape, **amsgrad, **weight_decay})
+                   for shape in ({}, {"betas": [0.8, 0.7], "eps": 0.01})
+                   for amsgrad in ({}, {"amsgrad": True})
+                   for weight_decay in ({"weight_decay": 0.0}, {"weight_decay": decay})]
+OPTIMIZERS.append(("AdamW", {"lr": 0.02}))
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -115,12 +117,21 @@ def schedules():
     def cosine(o):
         return lrs.CosineAnnealingLR(o, T_max=20, eta_min=0.01)
 
+    def steps(o):
+        return lrs.StepLR(o, step_size=4, gamma=0.3)
+
     return {
-        "step": rates(0.5, lambda o: lrs.StepLR(o, step_size=4, gamma=0.3), 20),
+        "step": rates(0.5, steps, 20),
+        "step, every one": rates(0.5, lambda o: lrs.StepLR(o, step_size=1, gamma=0.8), 20),
         "exponential": rates(0.5, lambda o: lrs.ExponentialLR(o, gamma=0.9), 20),
         "cosine": rates(0.5, cosine, 21),
+        "cosine to 0": rates(0.5, lambda o: lrs.CosineAnnealingLR(o, T_max=24), 25),
+        "warm-up, constant": rates(
+            0.5, lambda o: lrs.LinearLR(o, start_factor=0.25, total_iters=6), 20),
+        "warm-up, exponential": rates(
+            0.5, warmed(lambda o: lrs.ExponentialLR(o, gamma=0.9)), 20),
         "warm-up, cosine": rates(0.5, warmed(cosine), 27),
-        "warm-up, step": rates(0.5, warmed(lambda o: lrs.StepLR(o, step_size=4, gamma=0.3)), 20),
+        "warm-up, step": rates(0.5, warmed(steps), 20),
         "inverse square root": rates(
             0.5, lambda o: lrs.LambdaLR(o, lambda s: min(s / 6, math.sqrt(6 / max(s, 1)))), 40),
     }
@@ -165,9 +176,9 @@ def main():
     head = {"torch": torch.__version__.split("+")[0], "shapes": SHAPES, "lr_change": LR_CHANGE,
             "initial": initial, "gradients": gradients, "clip_gradients": full,
             "schedules": schedules(), "metrics": metrics}
-    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
+    lines = [f'"{key}": {compact(value)}' for key, value in head.items()]
     for key, cases in sections.items():
-        lines.append(f"{json.dumps(key)}: [\n" + ",\n".join(json.dumps(c) for c in cases) + "]")
+        lines.append(f'"{key}": [\n' + ",\n".join(compact(c) for c in cases) + "]")
     text = "{" + ",\n".join(lines) + "}\n"
     pathlib.Path(__file__).with_name("optimizer_cases.json").write_text(text, encoding="ascii")
 

@@ -1,6 +1,7 @@
 #include <unroll/optim/schedule.h>
 
 #include <limits>
+#include <map>
 
 #include <unroll/autograd/error.h>
 #include <unroll/tests/optim/optimizer_cases.h>
@@ -24,15 +25,24 @@ void check_schedule(const std::string& name, const optim::Schedule& schedule) {
 TEST_CASE("schedules give the learning rates of PyTorch's schedulers") {
   const optim::StepLR steps{.lr = 0.5, .step_size = 4, .gamma = 0.3};
   const optim::CosineLR cosine{.lr = 0.5, .steps = 20, .minimum = 0.01};
-  check_schedule("step", steps);
-  check_schedule("exponential", optim::ExponentialLR{.lr = 0.5, .gamma = 0.9});
-  check_schedule("cosine", cosine);
-  check_schedule("warm-up, cosine",
-                 optim::WarmUp{.steps = 6, .then = cosine, .start_factor = 0.25});
-  check_schedule("warm-up, step", optim::WarmUp{.steps = 6, .then = steps, .start_factor = 0.25});
-  check_schedule(
-      "inverse square root",
-      optim::WarmUp{.steps = 6, .then = optim::InverseSquareRootLR{.lr = 0.5, .offset = 6}});
+  const optim::ExponentialLR exponential{.lr = 0.5, .gamma = 0.9};
+  const auto warmed = [](const optim::Schedule& then) {
+    return optim::WarmUp{.steps = 6, .then = then, .start_factor = 0.25};
+  };
+  const std::map<std::string, optim::Schedule> schedules{
+      {"step", steps},
+      {"step, every one", optim::StepLR{.lr = 0.5, .step_size = 1, .gamma = 0.8}},
+      {"exponential", exponential},
+      {"cosine", cosine},
+      {"cosine to 0", optim::CosineLR{.lr = 0.5, .steps = 24}},
+      {"warm-up, constant", warmed(optim::ConstantLR{.lr = 0.5})},
+      {"warm-up, exponential", warmed(exponential)},
+      {"warm-up, cosine", warmed(cosine)},
+      {"warm-up, step", warmed(steps)},
+      {"inverse square root",
+       optim::WarmUp{.steps = 6, .then = optim::InverseSquareRootLR{.lr = 0.5, .offset = 6}}}};
+  CHECK(schedules.size() == optimizer_cases().at("schedules").size());
+  for (const auto& [name, schedule] : schedules) check_schedule(name, schedule);
 }
 
 TEST_CASE("schedules at their ends") {

@@ -1,46 +1,80 @@
 """What the scripts have in common that record PyTorch's results for tests: inputs from a fixed
-stream of random numbers, and tensors and cases as JSON (read by tests/ops/torch_cases.h)."""
+stream of numbers that the tests can draw again, and tensors and cases as JSON (read by
+tests/ops/torch_cases.h)."""
 
 import json
 import math
-import random
 
 import torch
 
+from mixing import mix
+
+DRAWN = {}  # the JSON of every tensor that was drawn, by its content
+
+
+def content(x):
+    return (x.dtype, tuple(x.shape), tuple(x.detach().flatten().tolist()))
+
 
 class Numbers:
-    """Random inputs, the same every time; two digits are exact enough to read."""
+    """Tensors that are the same every time. Each has a seed, and a case holds that in place of the
+    elements. Floats are at distances of (high - low) / 128: float32 holds those of [-1, 1)."""
 
-    def __init__(self, seed):
-        self.generator = random.Random(seed)
+    def __init__(self, stream):
+        self.seed = stream * 10000
+
+    def words(self, shape):
+        self.seed += 1
+        return [mix(self.seed, i) for i in range(math.prod(shape))]
+
+    def drawn(self, x, shape, **how):
+        x = x.reshape(shape)
+        DRAWN[content(x)] = {"shape": list(shape), "seed": self.seed, **how}
+        return x
 
     def floats(self, *shape, low=-1.0, high=1.0):
-        values = [round(self.generator.uniform(low, high), 2) for _ in range(math.prod(shape))]
-        return torch.tensor(values, dtype=torch.float64).reshape(shape)
+        values = [low + (high - low) * ((word >> 57) / 128) for word in self.words(shape)]
+        ends = {} if (low, high) == (-1.0, 1.0) else {"low": low, "high": high}
+        return self.drawn(torch.tensor(values, dtype=torch.float64), shape, **ends)
 
     def ints(self, bound, *shape):
-        values = [self.generator.randrange(bound) for _ in range(math.prod(shape))]
-        return torch.tensor(values, dtype=torch.int64).reshape(shape)
+        values = [word % bound for word in self.words(shape)]
+        return self.drawn(torch.tensor(values, dtype=torch.int64), shape, bound=bound)
+
+    def fill(self, module):
+        """Draws every parameter, and returns them by name."""
+        parameters = dict(module.named_parameters())
+        with torch.no_grad():
+            for parameter in parameters.values():
+                parameter.copy_(self.floats(*parameter.shape))
+        return parameters
 
 
 def number(x):
-    return float(f"{x:.15g}") if math.isfinite(x) else str(x)
+    """15 digits, and no more than 13 decimals."""
+    return float(f"{round(x, 13):.15g}") if math.isfinite(x) else str(x)
+
+
+def compact(record):
+    return json.dumps(record, separators=(",", ":"))
 
 
 def written(x):
-    """A tensor, or a list of numbers, as {"shape": ..., "values" or "int32": ...}."""
+    """A tensor, or a list of numbers, as {"shape": ..., "values", "int32" or "seed": ...}."""
     x = torch.tensor(x, dtype=torch.float64) if isinstance(x, list) else x
+    if x.numel() > 1 and content(x) in DRAWN:
+        return DRAWN[content(x)]
     flat = x.detach().flatten().tolist()
     if not x.is_floating_point():
         return {"shape": list(x.shape), "int32": flat}
     return {"shape": list(x.shape), "values": [number(v) for v in flat]}
 
 
-def write_cases(path, cases, version=torch.__version__):
+def write_cases(path, cases, version=torch.__version__.split("+", maxsplit=1)[0]):
     """A case per line; `cases` is a list, or a dictionary of named ones."""
     if isinstance(cases, dict):
-        lines, ends = [f'"{name}": {json.dumps(c)}' for name, c in cases.items()], "{}"
+        lines, ends = [f'"{name}": {compact(c)}' for name, c in cases.items()], "{}"
     else:
-        lines, ends = [json.dumps(c) for c in cases], "[]"
+        lines, ends = [compact(c) for c in cases], "[]"
     text = ",\n".join(lines)
     path.write_text(f'{{"torch": "{version}", "cases": {ends[0]}\n{text}\n{ends[1]}}}\n')
