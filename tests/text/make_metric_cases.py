@@ -9,9 +9,13 @@ beside this script, the same bytes every time. All sentences are our own.
 import json
 import pathlib
 import random
+import sys
 
 import sacrebleu
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
+from mixing import mix  # noqa: E402
 
 HAND_MADE = {
     "identical": (["The lamp in the hall was left on."], ["The lamp in the hall was left on."]),
@@ -92,6 +96,58 @@ def random_corpus(seed, sentences, noise):
     return hypotheses, references
 
 
+GENERATED = 200
+# Words and what stands between them, for corpora that the test makes itself (metric_cases.h).
+PARTS = {
+    "words": WORDS + ["été", "cafe\u0301", "1.5.2", "2,000", "U.S.", "n't", "--", "...", "«", "»",
+                      "“ja”", "Straße", "猫が", "寝る。", "кот", "🐱", "a/b", "x=3", "$4", "50%",
+                      "&amp;", "&quot;", "I", "o", "?!", "'", "(b)", "e-mail", "ﬁn", "\u200bzero"],
+    "joints": [" "] * 14 + ["  ", "\t", "\u00a0", "", "", "\u3000"],
+}
+
+
+def generated_corpus(seed):
+    """Random references, and the same with words dropped, replaced, doubled or run together."""
+    count = 0
+
+    def below(bound):
+        nonlocal count
+        count += 1
+        return mix(seed, count) % bound
+
+    def part(kind):
+        return PARTS[kind][below(len(PARTS[kind]))]
+
+    hypotheses, references = [], []
+    sentences, noise = 1 + below(12), below(100)
+    for _ in range(sentences):
+        hypothesis, reference = "", ""
+        for _ in range(below(24)):
+            word, joint = part("words"), part("joints")
+            reference += word + joint
+            if below(100) >= noise:
+                hypothesis += word + joint
+                continue
+            change = below(4)
+            if change == 1:
+                hypothesis += part("words") + joint
+            elif change == 2:
+                hypothesis += word + joint + word + joint
+            elif change == 3:
+                hypothesis += word
+        hypotheses.append(hypothesis)
+        references.append(reference)
+    return hypotheses, references
+
+
+def generated_case(seed):
+    """[BLEU, matches of four orders, totals of four orders, two lengths, chrF]"""
+    hypotheses, references = generated_corpus(seed)
+    bleu = sacrebleu.BLEU().corpus_score(hypotheses, [references])
+    chrf = sacrebleu.CHRF().corpus_score(hypotheses, [references])
+    return [bleu.score, *bleu.counts, *bleu.totals, bleu.sys_len, bleu.ref_len, chrf.score]
+
+
 def case(name, hypotheses, references):
     bleu = sacrebleu.BLEU().corpus_score(hypotheses, [references])
     chrf = sacrebleu.CHRF().corpus_score(hypotheses, [references])
@@ -119,7 +175,9 @@ def main():
     for seed, noise in enumerate((0.2, 0.4, 0.8, 1.2)):
         corpora.append(case(f"random, noise {noise}", *random_corpus(seed, 6, noise)))
     lines = ",\n".join(json.dumps(corpus) for corpus in corpora)
-    text = f'{{"sacrebleu": "{sacrebleu.__version__}", "corpora": [\n{lines}\n]}}\n'
+    generated = ",\n".join(json.dumps(generated_case(seed)) for seed in range(GENERATED))
+    text = (f'{{"sacrebleu": "{sacrebleu.__version__}", "corpora": [\n{lines}\n],\n'
+            f'"parts": {json.dumps(PARTS)},\n"generated": [\n{generated}\n]}}\n')
     pathlib.Path(__file__).with_name("metric_cases.json").write_text(text, encoding="ascii")
 
 
