@@ -13,23 +13,32 @@ it: that PyTorch computes the same for both is checked here.
 import itertools
 import pathlib
 import sys
+import typing
 
 import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "support"))
-from golden import Numbers, write_cases, written  # noqa: E402
+from golden import Numbers, summed, write_cases, written  # noqa: E402
 
-STEPS, BATCH, INPUT, HIDDEN, PROJECTION = 4, 3, 3, 2, 1
-RAGGED = [4, 2, 3]
+
+class Sizes(typing.NamedTuple):
+    steps: int
+    batch: int
+    input: int
+    hidden: int
+    projection: int
+
+
+SMALL, LARGE = Sizes(4, 3, 3, 2, 1), Sizes(25, 9, 19, 37, 13)
+RAGGED, LARGE_RAGGED = [4, 2, 3], [25, 3, 1, 24, 17, 25, 8, 12, 9]
+STEPS, BATCH, INPUT, HIDDEN, _ = SMALL
 KINDS = {
-    "rnn_tanh": lambda **o: torch.nn.RNN(INPUT, HIDDEN, nonlinearity="tanh", **o),
-    "rnn_relu": lambda **o: torch.nn.RNN(INPUT, HIDDEN, nonlinearity="relu", **o),
-    "lstm": lambda **o: torch.nn.LSTM(INPUT, HIDDEN, **o),
-    "gru": lambda **o: torch.nn.GRU(INPUT, HIDDEN, **o),
-}
-PROJECTED = {
-    "lstm_projected": lambda **o: torch.nn.LSTM(INPUT, HIDDEN, proj_size=PROJECTION, **o),
+    "rnn_tanh": lambda s, **o: torch.nn.RNN(s.input, s.hidden, nonlinearity="tanh", **o),
+    "rnn_relu": lambda s, **o: torch.nn.RNN(s.input, s.hidden, nonlinearity="relu", **o),
+    "lstm": lambda s, **o: torch.nn.LSTM(s.input, s.hidden, **o),
+    "gru": lambda s, **o: torch.nn.GRU(s.input, s.hidden, **o),
+    "lstm_projected": lambda s, **o: torch.nn.LSTM(s.input, s.hidden, proj_size=s.projection, **o),
 }
 numbers = Numbers(7)
 floats = numbers.floats
@@ -37,46 +46,49 @@ floats = numbers.floats
 
 def run(net, x, initial, lengths):
     """The outputs and the last states, time first."""
+    x_steps = len(x)
     if net.batch_first:
         x = x.transpose(0, 1)
     if lengths:
         x = pack_padded_sequence(x, torch.tensor(lengths), net.batch_first, enforce_sorted=False)
     outputs, last = net(x, initial)
     if lengths:
-        outputs, _ = pad_packed_sequence(outputs, net.batch_first, total_length=STEPS)
+        outputs, _ = pad_packed_sequence(outputs, net.batch_first, total_length=x_steps)
     if net.batch_first:
         outputs = outputs.transpose(0, 1)
     return [outputs, *(last if isinstance(last, tuple) else [last])]
 
 
-def case(kind, layers, bidirectional, lengths, stateful=True):
-    make = KINDS.get(kind) or PROJECTED[kind]
-    net = make(num_layers=layers, bidirectional=bidirectional).double()
-    parameters = numbers.fill(net)
-    x = floats(STEPS, BATCH, INPUT).requires_grad_()
+def case(kind, layers, bidirectional, lengths, sizes=SMALL, stateful=True):
+    net = KINDS[kind](sizes, num_layers=layers, bidirectional=bidirectional).double()
+    bound = 1 if sizes == SMALL else 0.25  # large ones are to stay away from saturation
+    parameters = numbers.fill(net, -bound, bound)
+    x = floats(sizes.steps, sizes.batch, sizes.input).requires_grad_()
     rows = layers * (2 if bidirectional else 1)
     lstm = kind.startswith("lstm")
-    widths = ([PROJECTION if kind in PROJECTED else HIDDEN, HIDDEN])[:1 + lstm]
-    states = [floats(rows, BATCH, width).requires_grad_() for width in widths if stateful]
+    output = sizes.projection if kind == "lstm_projected" else sizes.hidden
+    widths = [output, sizes.hidden][:1 + lstm]
+    states = [floats(rows, sizes.batch, width).requires_grad_() for width in widths if stateful]
 
     initial = None if not stateful else tuple(states) if lstm else states[0]
     results = run(net, x, initial, lengths)
     sources = {"x": x, **{f"state_{i}": s for i, s in enumerate(states)}, **parameters}
-    recorded = record(kind, layers, bidirectional, lengths, sources, results)
+    recorded = record(kind, layers, bidirectional, lengths, sources, results, sizes)
 
     net.batch_first = True
     torch.testing.assert_close(run(net, x, initial, lengths), results, rtol=1e-14, atol=1e-14)
     return recorded
 
 
-def record(kind, layers, bidirectional, lengths, sources, results):
+def record(kind, layers, bidirectional, lengths, sources, results, sizes=SMALL):
     cotangents = [floats(*r.shape) for r in results]
     gradients = torch.autograd.grad(results, list(sources.values()), cotangents)
     return {
         "kind": kind, "layers": layers, "bidirectional": bidirectional, "lengths": lengths,
+        "sizes": sizes._asdict(),
         "sources": {k: written(v) for k, v in sources.items()},
-        "results": [written(r) for r in results], "cotangents": [written(c) for c in cotangents],
-        "gradients": {k: written(g) for k, g in zip(sources, gradients)}}
+        "results": [summed(r) for r in results], "cotangents": [written(c) for c in cotangents],
+        "gradients": {k: summed(g) for k, g in zip(sources, gradients)}}
 
 
 def lstm_output(o, c):
@@ -171,9 +183,11 @@ def case_by_hand(kind):
 def main():
     cases = [case(kind, layers, bidirectional, lengths)
              for kind, layers, bidirectional, lengths in itertools.product(
-                 [*KINDS, *PROJECTED], (1, 2, 3), (False, True), (RAGGED, None))]
-    cases += [case(kind, 2, True, RAGGED, stateful=False) for kind in [*KINDS, *PROJECTED]]
+                 KINDS, (1, 2, 3), (False, True), (RAGGED, None))]
+    cases += [case(kind, 2, True, RAGGED, stateful=False) for kind in KINDS]
     cases += [case_by_hand(kind) for kind in BY_HAND]
+    cases += [case(kind, *form, LARGE)
+              for kind in KINDS for form in ((2, True, LARGE_RAGGED), (1, False, None))]
     write_cases(pathlib.Path(__file__).with_name("rnn_cases.json"), cases)
 
 

@@ -37,13 +37,34 @@ inline Sources sources_on(Tape& tape, const nlohmann::json& c, const ParameterSe
   return sources;
 }
 
+/// Compares sums of all elements with random signs, in which errors add up as in a random walk.
+inline void check_sums(const Tensor& got, const nlohmann::json& expected, double absolute,
+                       double relative) {
+  REQUIRE(got.shape() == Shape(expected.at("shape").get<std::vector<std::int64_t>>()));
+  const double element = absolute + relative * expected.at("rms").get<double>();
+  for (std::uint64_t k = 0; k < 3; ++k) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < got.size(); ++i) {
+      sum += mix(k, static_cast<std::uint64_t>(i)) >> 63 != 0 ? got.at(i) : -got.at(i);
+    }
+    const double error = std::abs(sum - expected.at("sums")[k].get<double>());
+    CHECK(error <= 3 * element * std::sqrt(double(got.size())));
+  }
+}
+
 /// Compares results, and the gradients that the case's cotangents of them give to all sources.
 /// `steps`: how many steps errors of float32 can add up over.
 inline void check_results(Tape& tape, const nlohmann::json& c, const Sources& sources,
                           const Variables& results, Dtype dtype, double steps) {
   const auto check = [&](const Tensor& got, const nlohmann::json& expected) {
-    if (dtype == Dtype::float32) return check_close_in_float32(got, tensor_from(expected), steps);
-    check_close(got, tensor_from(expected), 1e-12);
+    const bool single = dtype == Dtype::float32;
+    if (expected.contains("sums")) {
+      check_sums(got, expected, single ? 1e-5 : 1e-12, single ? 1.3e-6 * std::sqrt(steps) : 1e-12);
+    } else if (single) {
+      check_close_in_float32(got, tensor_from(expected), steps);
+    } else {
+      check_close(got, tensor_from(expected), 1e-12);
+    }
   };
   REQUIRE(results.size() == c.at("results").size());
   Variables cotangents, wrt;

@@ -11,7 +11,9 @@ using unroll::testing::sources_on;
 
 namespace {
 
-constexpr double kSteps = 4;
+std::int64_t size(const nlohmann::json& c, const char* name) {
+  return c.at("sizes").at(name).get<std::int64_t>();
+}
 
 /// Runs `layer` on the sources of a case and compares results and gradients.
 template <class Layer>
@@ -44,7 +46,7 @@ void check_layer(const nlohmann::json& c, const Layer& layer, const nn::Paramete
     for (const CellState& state : last) of_cells.push_back(nn::state_variables(state)[member]);
     results.push_back(stack(of_cells));
   }
-  check_results(tape, c, sources, results, parameters.dtype(), kSteps);
+  check_results(tape, c, sources, results, parameters.dtype(), double(size(c, "steps")));
 }
 
 template <class Layer, class CellOptions>
@@ -53,7 +55,7 @@ void check_kind(const nlohmann::json& c, const CellOptions& cell) {
     for (const bool batch_first : {false, true}) {
       INFO(name_of(dtype) << (batch_first ? ", batch first" : ""));
       nn::ParameterSet parameters(0, dtype);
-      const Layer layer(parameters.scope(), 3, 2,
+      const Layer layer(parameters.scope(), size(c, "input"), size(c, "hidden"),
                         {.layers = c.at("layers").get<int>(),
                          .bidirectional = c.at("bidirectional").get<bool>(),
                          .batch_first = batch_first},
@@ -77,7 +79,9 @@ const std::map<std::string, void (*)(const nlohmann::json&)> kChecks{
      }},
     {"lstm", [](const auto& c) { check_kind<nn::LSTM>(c, nn::LSTMCellOptions{}); }},
     {"lstm_projected",
-     [](const auto& c) { check_kind<nn::LSTM>(c, nn::LSTMCellOptions{.projection = 1}); }},
+     [](const auto& c) {
+       check_kind<nn::LSTM>(c, nn::LSTMCellOptions{.projection = size(c, "projection")});
+     }},
     {"gru", [](const auto& c) { check_kind<nn::GRU>(c, nn::GRUCellOptions{}); }},
     {"peephole", check_cell<nn::PeepholeLSTMCell>},
     {"coupled", check_cell<nn::CoupledLSTMCell>},
@@ -89,7 +93,7 @@ const std::map<std::string, void (*)(const nlohmann::json&)> kChecks{
 
 TEST_CASE("Built-in cells agree with PyTorch in values and gradients", "[nn]") {
   const nlohmann::json cases = testing::recorded_cases(__FILE__, "rnn_cases.json");
-  CHECK(cases.size() == 70);  // each with and without batch_first: 140 calls of PyTorch
+  CHECK(cases.size() == 80);  // each with and without batch_first: 160 calls of PyTorch
   for (const auto& c : cases) {
     INFO(c.at("kind") << ", " << c.at("layers") << " layers, bidirectional "
                       << c.at("bidirectional") << ", lengths " << c.at("lengths"));

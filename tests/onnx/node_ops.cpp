@@ -10,7 +10,7 @@ namespace unroll::testing {
 
 namespace {
 
-using Node = NodeTestCase;
+using Node = OnnxNode;
 using Unary = Variable (*)(const Operand&);
 using Binary = Variable (*)(const Operand&, const Operand&);
 
@@ -69,6 +69,7 @@ NodeOp reduction(const std::function<Variable(const Variable&, const Axes&, bool
       case 0: return node.integer("noop_with_empty_axes", 0) != 0 ? x : op(x, {}, keepdims);
       case 1: return op(x, {axis(0)}, keepdims);
       case 2: return op(x, {axis(0), axis(1)}, keepdims);
+      case 3: return op(x, {axis(0), axis(1), axis(2)}, keepdims);
       default: throw ValueError("reduction: so many axes are not in the tests");
     }
   });
@@ -81,8 +82,8 @@ Variable power(Tape& tape, const Node& node) {
 
 Variable clip(const Variable& x, const Node& node) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  return clamp(x, node.has(1) ? node.input(1).item() : -kInfinity,
-               node.has(2) ? node.input(2).item() : kInfinity);
+  return clamp(x, node.has(1) ? node.input(1).item() : node.number("min", -kInfinity),
+               node.has(2) ? node.input(2).item() : node.number("max", kInfinity));
 }
 
 Variable gather_rows(Tape& tape, const Node& node) {
@@ -191,6 +192,14 @@ Variable sliced(Variable x, const Node& node) {
   return x;
 }
 
+/// Whole numbers may be written as an attribute of the node's own.
+Tensor constant(const Node& node) {
+  if (node.says("value")) return node.attributes.at("value").tensor.value();
+  const auto integers = node.integers("value_ints");
+  const std::vector<std::int32_t> values(integers.begin(), integers.end());
+  return Tensor(Shape{std::int64_t(values.size())}, values);
+}
+
 Variables joined(Tape& tape, const Node& node) {
   Variables parts;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) parts.push_back(tape.input(node.input(i)));
@@ -211,6 +220,7 @@ std::map<std::string, NodeOp> make_node_ops() {
       {"LayerNormalization", normalization},
       {"SoftmaxCrossEntropyLoss", softmax_cross_entropy},
       {"Concat", joined},
+      {"Constant", [](Tape& tape, const Node& n) { return Variables{tape.input(constant(n))}; }},
       {"Gather", [](Tape& tape, const Node& n) { return Variables{gather_rows(tape, n)}; }},
       {"GatherElements",
        [](Tape& tape, const Node& n) { return Variables{gather_elements(tape, n)}; }},

@@ -6,17 +6,17 @@
 #include <string>
 
 #include <unroll/autograd/tape.h>
-#include <unroll/tests/onnx/node_test_case.h>
+#include <unroll/tests/onnx/model.h>
 
 namespace unroll::testing {
 
 /// Computes the outputs of a node, in its order; those at the end may be missing.
-using NodeOp = std::function<Variables(Tape& tape, const NodeTestCase& node)>;
+using NodeOp = std::function<Variables(Tape& tape, const OnnxNode& node)>;
 
 /// By ONNX's name of the op.
 const std::map<std::string, NodeOp>& node_ops();
 
 /// RNN, LSTM, GRU.
-Variables recurrent_node(Tape& tape, const NodeTestCase& node);
+Variables recurrent_node(Tape& tape, const OnnxNode& node);
 
 }  // namespace unroll::testing

@@ -41,13 +41,13 @@ struct ResetBeforeGRUCell {
   }
 };
 
-Tensor or_zeros(const NodeTestCase& node, std::size_t input, const Shape& shape) {
+Tensor or_zeros(const OnnxNode& node, std::size_t input, const Shape& shape) {
   return node.has(input) ? node.input(input) : Tensor(shape);
 }
 
 /// Y [T, 1, B, H] and the last states [1, B, H]; with layout 1 [B, T, 1, H] and [B, 1, H].
 template <class Cell>
-Variables run(Tape& tape, const NodeTestCase& node, const Cell& cell) {
+Variables run(Tape& tape, const OnnxNode& node, const Cell& cell) {
   using S = nn::StateOf<Cell>;
   const bool batch_first = node.integer("layout", 0) != 0;
   nn::UnrollOptions<S> options{.batch_first = batch_first};
@@ -72,7 +72,7 @@ Variables run(Tape& tape, const NodeTestCase& node, const Cell& cell) {
 
 }  // namespace
 
-Variables recurrent_node(Tape& tape, const NodeTestCase& node) {
+Variables recurrent_node(Tape& tape, const OnnxNode& node) {
   const std::int64_t hidden = node.integer("hidden_size", 0);
   const std::int64_t in = node.input(1).shape()[2];
   const auto gates = static_cast<std::int64_t>(kGates.at(node.op).size());

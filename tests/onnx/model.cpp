@@ -1,5 +1,5 @@
-// Reading ONNX's node tests: the messages of onnx.proto (github.com/onnx/onnx) by field number.
-#include <unroll/tests/onnx/node_test_case.h>
+// Reading ONNX's files: the messages of onnx.proto (github.com/onnx/onnx) by field number.
+#include <unroll/tests/onnx/model.h>
 
 #include <algorithm>
 #include <fstream>
@@ -42,7 +42,7 @@ std::vector<std::int32_t> as_int32(const std::vector<std::int64_t>& values) {
   return result;
 }
 
-OnnxTensor read_tensor(std::string_view message) {
+OnnxTensor read_tensor(std::string_view message, std::string* name = nullptr) {
   std::vector<std::int64_t> dims, integers;
   std::vector<float> floats;
   std::vector<double> doubles;
@@ -55,26 +55,27 @@ OnnxTensor read_tensor(std::string_view message) {
       case 4: f.append_fixed(floats); break;
       case 5:
       case 7: f.append_integers(integers); break;
+      case 8:
+        if (name != nullptr) *name = f.text();
+        break;
       case 9: raw = f.bytes(); break;
       case 10: f.append_fixed(doubles); break;
     }
   }
-  if (dims.size() > Shape::kMaxRank) {
-    return {};
-  }
+  if (dims.size() > Shape::kMaxRank) return std::nullopt;
   const Shape shape(dims);
   const auto narrowed = as_int32(integers);
   switch (dtype) {
-    case kFloat: return {Tensor(shape, elements(floats, raw))};
-    case kDouble: return {Tensor(shape, elements(doubles, raw))};
-    case kInt32: return {Tensor(shape, elements(narrowed, raw))};
-    case kInt64: return {Tensor(shape, as_int32(elements(integers, raw)))};
+    case kFloat: return Tensor(shape, elements(floats, raw));
+    case kDouble: return Tensor(shape, elements(doubles, raw));
+    case kInt32: return Tensor(shape, elements(narrowed, raw));
+    case kInt64: return Tensor(shape, as_int32(elements(integers, raw)));
     case kBool: {
-      if (raw.empty()) return {Tensor(shape, narrowed).to(Dtype::bool_)};
+      if (raw.empty()) return Tensor(shape, narrowed).to(Dtype::bool_);
       const std::vector<std::int32_t> bytes(raw.begin(), raw.end());
-      return {Tensor(shape, bytes).to(Dtype::bool_)};
+      return Tensor(shape, bytes).to(Dtype::bool_);
     }
-    default: return {};
+    default: return std::nullopt;
   }
 }
 
@@ -86,25 +87,20 @@ OnnxAttribute read_attribute(std::string_view message, std::string& name) {
       case 2: attribute.number = f.fixed<float>(); break;
       case 3: attribute.integer = f.integer(); break;
       case 4: attribute.text = f.text(); break;
+      case 5: attribute.tensor = read_tensor(f.bytes()); break;
       case 8: f.append_integers(attribute.integers); break;
     }
   }
   return attribute;
 }
 
-struct Node {
-  std::string op;
-  std::vector<std::string> inputs, outputs;
-  std::map<std::string, OnnxAttribute> attributes;
-};
-
-Node read_node(std::string_view message) {
-  Node node;
+OnnxNode read_node(std::string_view message) {
+  OnnxNode node;
   std::string name;
   for (ProtobufFields f(message); f.next();) {
     switch (f.number()) {
-      case 1: node.inputs.push_back(f.text()); break;
-      case 2: node.outputs.push_back(f.text()); break;
+      case 1: node.input_names.push_back(f.text()); break;
+      case 2: node.output_names.push_back(f.text()); break;
       case 4: node.op = f.text(); break;
       case 5: {
         OnnxAttribute attribute = read_attribute(f.bytes(), name);
@@ -124,55 +120,34 @@ std::string name_of_value(std::string_view message) {
   return "";
 }
 
-struct Graph {
-  std::vector<Node> nodes;
-  std::vector<std::string> inputs, outputs;
-};
+}  // namespace
 
-Graph read_graph(std::string_view model) {
-  Graph graph;
-  for (ProtobufFields in_model(model); in_model.next();) {
+OnnxModel read_onnx_model(const std::filesystem::path& path) {
+  const std::string bytes = content_of(path);
+  OnnxModel model;
+  for (ProtobufFields in_model(bytes); in_model.next();) {
     if (in_model.number() != 7) continue;
     for (ProtobufFields f(in_model.bytes()); f.next();) {
       switch (f.number()) {
-        case 1: graph.nodes.push_back(read_node(f.bytes())); break;
-        case 11: graph.inputs.push_back(name_of_value(f.bytes())); break;
-        case 12: graph.outputs.push_back(name_of_value(f.bytes())); break;
+        case 1: model.nodes.push_back(read_node(f.bytes())); break;
+        case 5: {
+          std::string name;
+          const OnnxTensor value = read_tensor(f.bytes(), &name);
+          model.constants[name] = value;
+          break;
+        }
+        case 11: model.inputs.push_back(name_of_value(f.bytes())); break;
+        case 12: model.outputs.push_back(name_of_value(f.bytes())); break;
       }
     }
   }
-  return graph;
+  // Older models list their constants among the inputs.
+  std::erase_if(model.inputs, [&](const auto& name) { return model.constants.contains(name); });
+  return model;
 }
 
-/// What the node calls `names`, from the files of the graph's inputs or outputs.
-std::vector<std::optional<OnnxTensor>> read_values(const std::filesystem::path& folder,
-                                                   const std::string& kind,
-                                                   const std::vector<std::string>& of_graph,
-                                                   const std::vector<std::string>& names) {
-  std::vector<std::optional<OnnxTensor>> values;
-  for (const std::string& name : names) {
-    const auto found = std::find(of_graph.begin(), of_graph.end(), name);
-    if (found == of_graph.end()) {
-      values.emplace_back();
-      continue;
-    }
-    const std::string file = kind + "_" + std::to_string(found - of_graph.begin()) + ".pb";
-    values.emplace_back(read_tensor(content_of(folder / "test_data_set_0" / file)));
-  }
-  return values;
-}
-
-}  // namespace
-
-std::optional<NodeTestCase> read_node_test(
-    const std::filesystem::path& folder, const std::function<bool(const std::string& op)>& wanted) {
-  const std::string model = content_of(folder / "model.onnx");
-  const Graph graph = read_graph(model);
-  if (graph.nodes.size() != 1 || !wanted(graph.nodes.front().op)) return std::nullopt;
-  const Node& node = graph.nodes.front();
-  return NodeTestCase{node.op, node.attributes,
-                      read_values(folder, "input", graph.inputs, node.inputs),
-                      read_values(folder, "output", graph.outputs, node.outputs)};
+OnnxTensor read_onnx_tensor(const std::filesystem::path& path) {
+  return read_tensor(content_of(path));
 }
 
 }  // namespace unroll::testing
