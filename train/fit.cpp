@@ -4,12 +4,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <exception>
 #include <filesystem>
 #include <numbers>
 #include <numeric>
 #include <optional>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
@@ -261,19 +265,30 @@ Batches shuffled_batches(std::size_t count, std::size_t size, std::uint64_t seed
 void detail::for_each_batch(std::size_t count,
                             const std::function<void(Tape& tape, std::size_t batch)>& work,
                             int threads) {
-  // A few shards that walk over many batches keep few tapes alive.
-  constexpr std::size_t kMostShards = 16;
   if (count == 0) return;
-  const std::size_t shards = std::min(count, kMostShards);
+  // As many tapes as threads, for each keeps the memory of its largest batch.
+  const std::size_t all = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t tapes = std::min(count, threads > 0 ? static_cast<std::size_t>(threads) : all);
   Parallel parallel(
-      {.shards = static_cast<int>(shards), .threads = threads, .tape = {.training = false}});
-  parallel.run([&](Tape& tape, int shard) {
-    for (auto i = static_cast<std::size_t>(shard); i < count; i += shards) {
-      tape.reset();
+      {.shards = static_cast<int>(tapes), .threads = threads, .tape = {.training = false}});
+  std::atomic<std::size_t> next = 0;
+  std::vector<std::exception_ptr> errors(count);
+  parallel.run([&](Tape& tape, int) {
+    for (std::size_t i = next++; i < count; i = next++) {
+      tape.reset(i);  // what is random belongs to the batch
       const auto constant = tape.no_gradient();
-      work(tape, i);
+      try {
+        work(tape, i);
+      } catch (...) {
+        errors[i] = std::current_exception();
+        next = count;
+      }
     }
   });
+  // The first batch's that has one: all before it have been begun.
+  for (const std::exception_ptr& error : errors) {
+    if (error) std::rethrow_exception(error);
+  }
 }
 
 }  // namespace unroll::train

@@ -232,3 +232,24 @@ TEST_CASE("results per batch come in order, whatever the threads") {
     }
   }
 }
+
+TEST_CASE("of several batches that fail, the first one's error comes out, whatever the threads") {
+  const Batches batches = train::shuffled_batches(100, 1, 1, 0);
+  for (const int threads : {1, 2, 4}) {
+    std::vector<int> done(100);
+    const std::string message = thrown_message([&] {
+      train::for_each_batch(
+          batches,
+          [&](Tape&, Examples which) {
+            const auto k = static_cast<std::size_t>(
+                std::ranges::find(batches, std::vector<std::size_t>{which.front()}) -
+                batches.begin());
+            if (k >= 40) throw ValueError("batch " + std::to_string(k));
+            done[k] = 1;
+          },
+          threads);
+    });
+    CHECK(message == "batch 40");
+    CHECK(std::ranges::count(done, 1) == 40);
+  }
+}
