@@ -8,6 +8,7 @@
 
 #include <string>
 
+#include <unroll/autograd/error.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/shaping.h>
@@ -20,7 +21,7 @@ struct LayerNormCellOptions {
   double epsilon = 1e-5;                ///< added to the variance
 };
 
-/// RecurrentWeights with a gain for each product, 1 at first.
+/// RecurrentWeights with a gain for each product, 1 at first. Throws ValueError without biases.
 struct NormalizedWeights {
   RecurrentWeights weights;
   Parameter gain_ih, gain_hh;  ///< [gates * hidden]
@@ -50,6 +51,9 @@ struct NormalizedWeights {
 
  private:
   static RecurrentWeightOptions with_zero_biases(RecurrentWeightOptions options) {
+    if (!options.bias) {
+      throw ValueError("layer-norm cell: got bias = false; expected biases for its normalisation");
+    }
     if (!options.bias_ih) options.bias_ih = init::zeros();
     if (!options.bias_hh) options.bias_hh = init::zeros();
     return options;

@@ -6,6 +6,7 @@
 
 #include <optional>
 
+#include <unroll/autograd/error.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/shaping.h>
@@ -20,7 +21,8 @@ struct LSTMCellOptions {
   std::optional<std::int64_t> projection = std::nullopt;
 };
 
-/// Long short-term memory. Parameters, first values and equations are PyTorch's.
+/// Long short-term memory. Parameters, first values and equations are PyTorch's. Throws ValueError
+/// for a forget_bias without biases.
 struct LSTMCell {
   using Options = LSTMCellOptions;
   struct State {
@@ -58,6 +60,9 @@ struct LSTMCell {
   static RecurrentWeightOptions with_forget_bias(const Options& options, std::int64_t hidden) {
     RecurrentWeightOptions weights = options.weights;
     if (!options.forget_bias) return weights;
+    if (!weights.bias) {
+      throw ValueError("LSTMCell: got a forget_bias and bias = false; expected one of them");
+    }
     const auto usual = RecurrentWeights::usual(hidden);
     weights.bias_ih =
         init::forget_bias(*options.forget_bias, weights.bias_ih ? weights.bias_ih : usual);

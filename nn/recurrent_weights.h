@@ -19,11 +19,12 @@ struct RecurrentWeightOptions {
   Scope::Initializer weight_hh = {};
   Scope::Initializer bias_ih = {};
   Scope::Initializer bias_hh = {};
+  bool bias = true;  ///< false: no biases, as PyTorch's bias=False
 };
 
 /// weight_ih [gates * hidden, in], weight_hh [gates * hidden, hidden] and two biases
 /// [gates * hidden]: the rows of each gate follow those of the gate before it. If the output is not
-/// as wide as the gates, weight_hh is [gates * hidden, output].
+/// as wide as the gates, weight_hh is [gates * hidden, output]. Without biases those are undefined.
 struct RecurrentWeights {
   std::int64_t hidden = 0;
   Parameter weight_ih, weight_hh, bias_ih, bias_hh;
@@ -40,6 +41,7 @@ struct RecurrentWeights {
     };
     weight_ih = create("weight_ih", {gates * hidden, in}, options.weight_ih);
     weight_hh = create("weight_hh", {gates * hidden, output}, options.weight_hh);
+    if (!options.bias) return;
     bias_ih = create("bias_ih", {gates * hidden}, options.bias_ih);
     bias_hh = create("bias_hh", {gates * hidden}, options.bias_hh);
   }

@@ -65,11 +65,25 @@ TEST_CASE("Gradients of the built-in cells", "[nn]") {
   check_made<nn::LSTMCell>(nn::LSTMCellOptions{.forget_bias = 1});
   check_made<nn::LSTMCell>(nn::LSTMCellOptions{.projection = 2});
   check_made<nn::GRUCell>();
+  check_made<nn::GRUCell>(nn::GRUCellOptions{.weights = {.bias = false}});
   check_made<nn::PeepholeLSTMCell>();
   check_made<nn::CoupledLSTMCell>();
   check_made<nn::LayerNormLSTMCell>(nn::LayerNormCellOptions{.epsilon = 0.1});
   check_made<nn::LayerNormGRUCell>(nn::LayerNormCellOptions{.epsilon = 0.1});
   check_made<nn::MinimalGatedCell>();
+}
+
+TEST_CASE("Cells without biases have no such parameters", "[nn]") {
+  nn::ParameterSet parameters;
+  const nn::LSTMCell cell(parameters.scope(), 2, 3, {.weights = {.bias = false}});
+  CHECK(parameters.size() == 2);
+  CHECK_FALSE(cell.weights.bias_ih.defined());
+  CHECK_FALSE(cell.weights.bias_hh.defined());
+  const Scope other = parameters.scope("other");
+  CHECK_THROWS_AS(nn::LSTMCell(other, 2, 3, {.forget_bias = 1, .weights = {.bias = false}}),
+                  ValueError);
+  CHECK_THROWS_AS(nn::LayerNormGRUCell(other, 2, 3, {.weights = {.bias = false}}), ValueError);
+  CHECK(parameters.size() == 2);
 }
 
 TEST_CASE("Gradients of wrapped cells, masks included", "[nn]") {

@@ -59,8 +59,8 @@ def run(net, x, initial, lengths):
     return [outputs, *(last if isinstance(last, tuple) else [last])]
 
 
-def case(kind, layers, bidirectional, lengths, sizes=SMALL, stateful=True):
-    net = KINDS[kind](sizes, num_layers=layers, bidirectional=bidirectional).double()
+def case(kind, layers, bidirectional, lengths, sizes=SMALL, stateful=True, bias=True):
+    net = KINDS[kind](sizes, num_layers=layers, bidirectional=bidirectional, bias=bias).double()
     bound = 1 if sizes == SMALL else 0.25  # large ones are to stay away from saturation
     parameters = numbers.fill(net, -bound, bound)
     x = floats(sizes.steps, sizes.batch, sizes.input).requires_grad_()
@@ -73,19 +73,20 @@ def case(kind, layers, bidirectional, lengths, sizes=SMALL, stateful=True):
     initial = None if not stateful else tuple(states) if lstm else states[0]
     results = run(net, x, initial, lengths)
     sources = {"x": x, **{f"state_{i}": s for i, s in enumerate(states)}, **parameters}
-    recorded = record(kind, layers, bidirectional, lengths, sources, results, sizes)
+    recorded = record(kind, layers, bidirectional, lengths, sources, results, sizes,
+                      bias)
 
     net.batch_first = True
     torch.testing.assert_close(run(net, x, initial, lengths), results, rtol=1e-14, atol=1e-14)
     return recorded
 
 
-def record(kind, layers, bidirectional, lengths, sources, results, sizes=SMALL):
+def record(kind, layers, bidirectional, lengths, sources, results, sizes=SMALL, bias=True):
     cotangents = [floats(*r.shape) for r in results]
     gradients = torch.autograd.grad(results, list(sources.values()), cotangents)
     return {
         "kind": kind, "layers": layers, "bidirectional": bidirectional, "lengths": lengths,
-        "sizes": sizes._asdict(),
+        "sizes": sizes._asdict(), "bias": bias,
         "sources": {k: written(v) for k, v in sources.items()},
         "results": [summed(r) for r in results], "cotangents": [written(c) for c in cotangents],
         "gradients": {k: summed(g) for k, g in zip(sources, gradients)}}
@@ -185,6 +186,7 @@ def main():
              for kind, layers, bidirectional, lengths in itertools.product(
                  KINDS, (1, 2, 3), (False, True), (RAGGED, None))]
     cases += [case(kind, 2, True, RAGGED, stateful=False) for kind in KINDS]
+    cases += [case(kind, 2, True, RAGGED, bias=False) for kind in KINDS]
     cases += [case_by_hand(kind) for kind in BY_HAND]
     cases += [case(kind, *form, LARGE)
               for kind in KINDS for form in ((2, True, LARGE_RAGGED), (1, False, None))]

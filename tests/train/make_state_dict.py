@@ -24,6 +24,7 @@ MODULES = {
     "rnn": lambda: nn.RNN(3, 2, 2, nonlinearity="relu"),
     "lstm": lambda: nn.LSTM(3, 4, 2, bidirectional=True, proj_size=2),
     "gru": lambda: nn.GRU(3, 2, 2, bidirectional=True),
+    "unbiased_rnn": lambda: nn.GRU(3, 2, bias=False),
     "linear": lambda: nn.Linear(3, 2),
     "unbiased": lambda: nn.Linear(3, 2, bias=False),
     "embedding": lambda: nn.Embedding(5, 3),
@@ -36,7 +37,8 @@ MODULES = {
 }
 floats = Numbers(31).floats
 INPUTS = {
-    **{name: [floats(4, 2, 3)] for name in ("rnn", "lstm", "gru", "linear", "unbiased", "norm")},
+    **{name: [floats(4, 2, 3)] for name in ("rnn", "lstm", "gru", "unbiased_rnn", "linear",
+                                                "unbiased", "norm")},
     "embedding": [torch.tensor([[1, 4, 0], [2, 2, 3]], dtype=torch.int32)],
     "attention": [floats(3, 2, 4), floats(4, 2, 4), floats(4, 2, 4)],
     "attention_of_widths": [floats(3, 2, 4), floats(4, 2, 3), floats(4, 2, 2)],

@@ -25,7 +25,7 @@ std::filesystem::path beside(const char* file) {
 struct Model {
   nn::RNN rnn;
   nn::LSTM lstm;
-  nn::GRU gru;
+  nn::GRU gru, unbiased_rnn;
   nn::Linear linear, unbiased;
   nn::Embedding embedding;
   nn::LayerNorm norm;
@@ -37,6 +37,7 @@ struct Model {
       : rnn(scope / "rnn", 3, 2, {.layers = 2}, {.activation = nn::RNNActivation::relu}),
         lstm(scope / "lstm", 3, 4, {.layers = 2, .bidirectional = true}, {.projection = 2}),
         gru(scope / "gru", 3, 2, {.layers = 2, .bidirectional = true}),
+        unbiased_rnn(scope / "unbiased_rnn", 3, 2, {}, {.weights = {.bias = false}}),
         linear(scope / "linear", 3, 2),
         unbiased(scope / "unbiased", 3, 2, {.bias = false}),
         embedding(scope / "embedding", 5, 3),
@@ -57,6 +58,7 @@ struct Model {
     return {{"rnn", rnn(x("rnn")).outputs},
             {"lstm", lstm(x("lstm")).outputs},
             {"gru", gru(x("gru")).outputs},
+            {"unbiased_rnn", unbiased_rnn(x("unbiased_rnn")).outputs},
             {"linear", linear(x("linear"))},
             {"unbiased", unbiased(x("unbiased"))},
             {"embedding", embedding(x("embedding"))},
@@ -96,7 +98,7 @@ TEST_CASE("a state_dict of PyTorch gives its outputs, and goes back with the sam
   Tape tape({.training = false});
   const auto recorded = load_safetensors(beside("torch_results.safetensors")).tensors;
   const auto outputs = model.outputs(tape, recorded);
-  CHECK(outputs.size() == 11);
+  CHECK(outputs.size() == 12);
   for (const auto& [name, output] : outputs) {
     INFO(name);
     const Tensor got = output.value(), expected = recorded.at("output." + name);
