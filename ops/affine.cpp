@@ -135,6 +135,12 @@ Variable linear(const Operand& x, const Operand& weight, const Operand& bias) {
 }
 
 Variable linear(const Operand& x, const Operand& weight) {
+  if (const Shape shape = weight.shape(); shape.rank() != 2) {
+    throw ShapeError(
+        fmt::format("{}: linear: x and weight have shapes {} and {}; expected [..., i] "
+                    "and [o, i]",
+                    to_string(x.where()), to_string(x.shape()), to_string(shape)));
+  }
   return over_rows(x, weight, "linear", [&](const Operand& rows) {
     return matmul(rows, weight, Transposed{false, true});
   });

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include <unroll/autograd/convert.h>
 #include <unroll/autograd/dtype.h>
 #include <unroll/ops/formula.h>
 #include <unroll/ops/kernels/simd.h>
@@ -36,7 +37,7 @@ template <class T>
 void write_as(const T* in, void* data, Dtype dtype, std::int64_t first, std::int64_t n) {
   with_element(dtype, [&]<class To>(To*) {
     auto* out = static_cast<To*>(data) + first;
-    for (std::int64_t i = 0; i < n; ++i) out[i] = static_cast<To>(in[i]);
+    for (std::int64_t i = 0; i < n; ++i) out[i] = converted<To>(in[i]);
   });
 }
 

@@ -416,3 +416,18 @@ TEST_CASE("an element's bits do not depend on where a vector ends", "[ops]") {
     }
   }
 }
+
+TEST_CASE("whole numbers end at the limits of int32", "[ops]") {
+  using Limits = std::numeric_limits<std::int32_t>;
+  Tape tape;
+  const auto whole = [&](std::initializer_list<std::int32_t> values) {
+    return tape.input(Tensor(Shape{3}, values));
+  };
+  const Tensor ends(Shape{3}, {Limits::max(), Limits::min(), 0});
+  const Variable x = whole({2'000'000'000, -2'000'000'000, 0});
+  CHECK((x + x).value().identical(ends));
+  CHECK((x * whole({2'000'000'000, 2'000'000'000, 3})).value().identical(ends));
+  Variable power = x;
+  for (int i = 0; i < 12; ++i) power = power * power;  // infinite on the way
+  CHECK(power.value().identical(Tensor(Shape{3}, {Limits::max(), Limits::max(), 0})));
+}

@@ -310,6 +310,11 @@ TEST_CASE("what does not fit is refused with both shapes", "[matmul]") {
   CHECK_THROWS_AS(affine(variable({}), variable({3, 5}), variable({5})), ShapeError);
   CHECK_THROWS_AS(affine(variable({2, 3}), variable({3, 5}, Dtype::float64), variable({5})),
                   DtypeError);
+  for (const Shape& weight : {Shape{}, Shape{3}, Shape{2, 4, 3}, Shape{4, 2}}) {
+    CHECK_THROWS_AS(linear(variable({2, 3}), variable(weight)), ShapeError);
+    CHECK_THROWS_AS(linear(variable({2, 3}), variable(weight), variable({4})), ShapeError);
+  }
+  CHECK_THROWS_AS(linear(variable({}), variable({4, 3})), ShapeError);
   // The stored shape is named for what it is.
   const std::string message = thrown_message([&] {
     affine(variable({2, 3}), transpose(variable({5, 4})), variable({5}));
