@@ -42,6 +42,9 @@ std::vector<TaggedSentence> read_conllu(const std::filesystem::path& path, TagCo
     if (const auto bad = find_invalid_utf8(line)) {
       fail("byte " + std::to_string(*bad) + " is not UTF-8");
     }
+    if (lines.line_number() == 1 && line.starts_with(kByteOrderMark)) {
+      line.erase(0, kByteOrderMark.size());
+    }
     if (line.empty()) finish();
     if (line.empty() || line.front() == '#') continue;
     std::vector<std::string_view> row;

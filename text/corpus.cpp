@@ -8,16 +8,6 @@
 #include <unroll/text/utf8.h>
 
 namespace unroll::text {
-namespace {
-
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-bool is_blank(std::string_view side) {
-  const std::u32string code_points = decode_utf8(side);
-  return std::all_of(code_points.begin(), code_points.end(), is_space);
-}
-
-}  // namespace
 
 CorpusReader::CorpusReader(std::filesystem::path path, CorpusOptions options)
     : lines_(std::move(path)), options_(options) {}

@@ -28,8 +28,17 @@ constexpr int kVersion = 1;
 class Fields {
  public:
   Fields(const char* function, std::string_view text) : function_(function) {
+    std::set<std::string> names;
+    // The library would keep the last of two equal names.
+    const auto check = [&](int depth, Json::parse_event_t event, Json& name) {
+      if (depth == 1 && event == Json::parse_event_t::key &&
+          !names.insert(name.get<std::string>()).second) {
+        fail("a second field \"" + name.get<std::string>() + "\"", "each field once");
+      }
+      return true;
+    };
     try {
-      json_ = Json::parse(text);
+      json_ = Json::parse(text, check);
     } catch (const Json::exception& error) {
       fail(error.what(), "JSON");
     }

@@ -125,6 +125,14 @@ bool is_digit(char32_t code_point) { return category(code_point) == UTF8PROC_CAT
 
 bool is_control(char32_t code_point) { return category(code_point) == UTF8PROC_CATEGORY_CC; }
 
+bool is_blank(std::string_view text) {
+  require_valid(text, "is_blank");
+  for (auto it = text.begin(); it != text.end();) {
+    if (!is_space(static_cast<char32_t>(utf8::next(it, text.end())))) return false;
+  }
+  return true;
+}
+
 std::vector<std::string> split_on_space(std::string_view text) {
   const std::u32string code_points = decode_utf8(text);
   std::vector<std::string> parts;

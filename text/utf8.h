@@ -10,6 +10,9 @@
 
 namespace unroll::text {
 
+/// What some programs put in front of UTF-8 text.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 /// The offset of the first byte that does not begin a well-formed sequence; nothing when all of
 /// `bytes` is valid UTF-8. Overlong forms, surrogates and values above U+10FFFF are ill-formed.
 std::optional<std::size_t> find_invalid_utf8(std::string_view bytes);
@@ -42,6 +45,9 @@ bool is_digit(char32_t code_point);
 
 /// A control character (general category Cc).
 bool is_control(char32_t code_point);
+
+/// True if there is nothing but white space in `text`. Throws ValueError for ill-formed text.
+bool is_blank(std::string_view text);
 
 /// The non-empty parts of `text` between runs of white space. Throws ValueError for ill-formed
 /// text.

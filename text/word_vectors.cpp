@@ -46,8 +46,8 @@ class Reader {
 
   WordVectors read() {
     bool more = lines_.next(line_);
-    if (more && line_.starts_with("\xEF\xBB\xBF")) {
-      mark_ = 3;
+    if (more && line_.starts_with(kByteOrderMark)) {
+      mark_ = kByteOrderMark.size();
       line_.erase(0, mark_);
     }
     if (more) {

@@ -36,6 +36,10 @@ TEST_CASE("sentences of CoNLL-U") {
   CHECK(sentences[0].tags == std::vector<std::string>{"AUX", "PART", "VERB"});
   CHECK(sentences[1].words == std::vector<std::string>{"\u00E9t\u00E9"});
   CHECK(parse(content, TagColumn::xpos)[0].tags[2] == "XVERB");
+  CHECK(parse("\uFEFF" + content)[0].words == sentences[0].words);
+  CHECK(parse("\uFEFF" + row("1", "a", "X"))[0].words == std::vector<std::string>{"a"});
+  CHECK(parse("1\ta\rb\t_\tX\t_\t_\t_\t_\t_\t_\r\n\r\n")[0].words ==
+        std::vector<std::string>{"a\rb"});
   CHECK(parse("").empty());
   CHECK(parse("\n\n# nothing\n\n").empty());
 }
@@ -47,5 +51,12 @@ TEST_CASE("malformed CoNLL-U is named by its line") {
   CHECK(contains(thrown_message([&] { parse(good + row("1-", "b", "X")); }), ":2: id \"1-\""));
   CHECK(contains(thrown_message([&] { parse(row("1", "", "X")); }), ":1: an empty form"));
   CHECK(contains(thrown_message([&] { parse(good + row("2", "\xFF", "X")); }), ":2: byte 2"));
+  CHECK(contains(thrown_message([&] { parse("\uFEFF#\xFF"); }), ":1: byte 4 is not UTF-8"));
+  CHECK(contains(thrown_message([&] { parse(good + "\uFEFF" + good); }), ":2: id \"\uFEFF1\""));
+  for (const int tabs : {0, 1, 8, 10}) {
+    const std::string line = "1" + std::string(static_cast<std::size_t>(tabs), '\t') + "\n";
+    CHECK(contains(thrown_message([&] { parse(line); }),
+                   ":1: " + std::to_string(tabs + 1) + " columns; expected 10"));
+  }
   CHECK_THROWS_AS(read_conllu("no such file"), IoError);
 }

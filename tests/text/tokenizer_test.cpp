@@ -138,6 +138,7 @@ TEST_CASE("Tokenizer::from_json refuses what is not a tokenizer") {
       {"\"lower_case\":false,", ""},
       {"\"lower_case\"", "\"lowercase\""},
       {"}", R"(,"more":1})"},
+      {"}", R"(,"lower_case":true})"},
   };
   for (const auto& [from, to] : changes) {
     std::string bad = good;

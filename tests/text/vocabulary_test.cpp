@@ -96,6 +96,9 @@ TEST_CASE("Vocabulary::from_json refuses what is not a vocabulary") {
       {R"(,"tokens":["a","b"])", ""},
       {"\"tokens\"", "\"token\""},
       {"}", R"(,"more":[]})"},
+      {"}", R"(,"tokens":["c"]})"},
+      {"\"tokens\"", R"("token\u0073":[],"tokens")"},
+      {"[", std::string(100'000, '[')},
   };
   for (const auto& [from, to] : changes) {
     std::string bad = good;
