@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <iterator>
-#include <limits>
 
+#include <unroll/autograd/arena.h>
+#include <unroll/autograd/convert.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/recycled.h>
 
@@ -21,17 +21,6 @@ std::shared_ptr<std::byte[]> allocate(std::size_t bytes) {
   return {static_cast<std::byte*>(RecycledMemory::take(bytes)),
           [bytes](std::byte* p) { RecycledMemory::give_back(p, bytes); },
           RecyclingAllocator<std::byte>()};
-}
-
-template <class To, class From>
-To converted(From value) {
-  if constexpr (std::is_same_v<To, std::int32_t> && std::is_floating_point_v<From>) {
-    using Limits = std::numeric_limits<std::int32_t>;
-    if (std::isnan(value)) return 0;
-    return static_cast<To>(std::clamp<double>(value, Limits::min(), Limits::max()));
-  } else {
-    return static_cast<To>(value);
-  }
 }
 
 void expect_dtype(Dtype actual, Dtype asked) {
@@ -68,6 +57,15 @@ Tensor Tensor::uninitialized(const Shape& shape, Dtype dtype) {
   result.shape_ = shape;
   result.dtype_ = dtype;
   result.buffer_ = allocate(result.bytes());
+  return result;
+}
+
+Tensor Tensor::uninitialized_exact(const Shape& shape, Dtype dtype) {
+  Tensor result{Uninitialized{}};
+  result.shape_ = shape;
+  result.dtype_ = dtype;
+  const std::size_t bytes = result.bytes();
+  result.buffer_ = {allocate_aligned(bytes), [bytes](std::byte* p) { free_aligned(p, bytes); }};
   return result;
 }
 

@@ -37,6 +37,9 @@ class Tensor {
 
   /// Memory that the caller promises to write before reading.
   static Tensor uninitialized(const Shape& shape, Dtype dtype = Dtype::float32);
+  /// The same, in memory without room to spare that goes back to the system: for what is read from
+  /// a file and kept.
+  static Tensor uninitialized_exact(const Shape& shape, Dtype dtype = Dtype::float32);
   /// Every element is `value`, converted to `dtype`.
   static Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::float32);
   /// A rank-0 tensor.

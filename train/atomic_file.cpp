@@ -120,6 +120,7 @@ class Temporary {
       const ssize_t count =
           retried([&] { return ::write(file_.get(), bytes.data(), bytes.size()); });
       if (count < 0) fail_unwritten(target_, "write to the temporary file", errno);
+      if (count == 0) fail_unwritten(target_, "write to the temporary file", ENOSPC);
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     }
   }

@@ -5,7 +5,10 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <limits>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -40,6 +43,19 @@ void for_each_number(S& snapshot, F&& f) {
   f("best_loss", p.best_loss);
   f("seconds", p.seconds);
   f("learning_rate", snapshot.learning_rate);
+}
+
+/// Counts have room to go on counting; every other number is finite but the sum of losses, which is
+/// what the losses were.
+template <class N>
+bool is_sound(std::string_view name, N number) {
+  if constexpr (std::is_integral_v<N>) {
+    return number >= 0 && number <= std::numeric_limits<N>::max() / 2;
+  } else if (name == "best_loss") {
+    return std::isfinite(number);
+  } else {
+    return name == "loss_sum" || (std::isfinite(number) && number >= 0);
+  }
 }
 
 std::string type_text(const Tensor& tensor) {
@@ -126,6 +142,10 @@ Snapshot load_snapshot(const std::filesystem::path& path) {
     if (const auto read = std::from_chars(text.data(), end, number);
         read.ec != std::errc() || read.ptr != end) {
       throw IoError(fmt::format("{}: {} is \"{}\"; expected a number", path.string(), name, text));
+    }
+    if (!is_sound(name, number)) {
+      throw IoError(
+          fmt::format("{}: {} is {}; expected a finite number from 0", path.string(), name, text));
     }
   });
   for (const auto& [full_name, value] : file.tensors) {

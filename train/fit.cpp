@@ -19,6 +19,7 @@
 #include <unroll/autograd/random.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/optim/clip.h>
+#include <unroll/train/atomic_file.h>
 #include <unroll/train/checkpoint.h>
 #include <unroll/train/interrupt.h>
 #include <unroll/train/progress.h>
@@ -60,7 +61,9 @@ class Fit {
         options_(options),
         parallel_(options.parallel),
         progress_(options.name) {
-    if (!options.snapshot.empty() && std::filesystem::exists(options.snapshot)) resume();
+    if (options.snapshot.empty()) return;
+    expect_writable(options.snapshot);
+    if (std::filesystem::exists(options.snapshot)) resume();
   }
 
   FitSummary run() {
@@ -72,7 +75,8 @@ class Fit {
             .best_loss = at_.best_loss,
             .last_loss = last_loss_,
             .seconds = seconds(),
-            .interrupted = interrupt_.requested()};
+            .interrupted = interrupt_.requested(),
+            .snapshot_fault = snapshot_fault_};
   }
 
  private:
@@ -82,6 +86,11 @@ class Fit {
     if (at_.batch == 0) at_.loss_sum = at_.weight_sum = 0;
     if (carried_) task_.set_carried(*std::exchange(carried_, std::nullopt));
     const auto count = static_cast<std::int64_t>(batches.size());
+    if (at_.batch > 0 && at_.batch >= count) {
+      throw ValueError(fmt::format(
+          "fit: {} goes on at batch {} of an epoch; the task's has {}; expected the same data",
+          options_.snapshot, at_.batch, count));
+    }
     while (at_.batch < count && !over_) {
       const double within = static_cast<double>(at_.batch) / static_cast<double>(count);
       step(batches[static_cast<std::size_t>(at_.batch)], moment(within));
@@ -187,8 +196,15 @@ class Fit {
                       .learning_rate = optimizer_.lr(),
                       .task = options_.name};
     snapshot.position.seconds = seconds();
-    save_snapshot(options_.snapshot, snapshot);
     saved_at_ = progress_.seconds();
+    snapshot_fault_.clear();
+    try {
+      save_snapshot(options_.snapshot, snapshot);
+    } catch (const IoError& fault) {
+      snapshot_fault_ = fault.what();
+      progress_.finish();
+      if (!options_.quiet) fmt::print(stderr, "{}: {}\n", options_.name, snapshot_fault_);
+    }
   }
 
   void resume() {
@@ -197,8 +213,15 @@ class Fit {
       throw ValueError(fmt::format("fit: {} is a snapshot of \"{}\"; expected one of \"{}\"",
                                    options_.snapshot, snapshot.task, options_.name));
     }
-    optimizer_.load_state(snapshot.optimizer);
-    assign(parameters_, snapshot.parameters);
+    const auto before = values_of(parameters_);
+    try {
+      if (!snapshot.best.empty()) assign(parameters_, snapshot.best);  // to see that they fit
+      assign(parameters_, snapshot.parameters);
+      optimizer_.load_state(snapshot.optimizer);
+    } catch (const ValueError&) {
+      assign(parameters_, before);
+      throw;
+    }
     optimizer_.set_lr(snapshot.learning_rate);
     best_ = snapshot.best;
     at_ = snapshot.position;
@@ -223,6 +246,7 @@ class Fit {
   std::map<std::string, Tensor> best_;
   /// Of the snapshot, until the first batches are there: their making begins with nothing carried.
   std::optional<std::map<std::string, Tensor>> carried_;
+  std::string snapshot_fault_;
   double before_ = 0;  ///< seconds of the parts before this one
   double saved_at_ = 0, weight_here_ = 0, last_loss_ = 0;
   bool over_ = false;

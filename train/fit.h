@@ -68,7 +68,8 @@ struct FitOptions {
   std::function<void()> improved = {};
   /// Where to write what is needed to go on, after every epoch and at the end; if empty, nowhere. A
   /// file that is there already is gone on from, and everything comes out as if there had been no
-  /// break (unless the time is limited).
+  /// break (unless the time is limited). A write that fails, on a full disk say, does not end the
+  /// training: it is reported, the old file stays, and the next time it is tried again.
   std::string snapshot = {};
   double snapshot_minutes = 0;  ///< also so often within an epoch; 0: not
   std::string name = "fit";     ///< of the task, in lines and in the snapshot
@@ -83,14 +84,17 @@ struct FitSummary {
   double last_loss = 0;  ///< mean training loss of the last epoch
   double seconds = 0;    ///< of all parts of the training
   bool interrupted = false;
+  /// Why the newest snapshot could not be written; empty if it was.
+  std::string snapshot_fault = {};
 };
 
 /// Trains `parameters` with `optimizer`, which has to be new or, when going on from a snapshot, of
 /// the same kind. In the end the parameters are the best ones. Ctrl-C (SIGINT) or SIGTERM ends
 /// after the step at hand, with a snapshot.
 /// Throws ValueError for options out of range, no batches or an empty batch, or a snapshot of
-/// another task or model; NumericError if a score is not finite or, from the optimiser, a gradient;
-/// IoError if the snapshot cannot be read or written; and what the task's functions throw.
+/// another task, model or data; NumericError if a score is not finite or, from the optimiser, a
+/// gradient; IoError if the snapshot cannot be read or, before anything is trained, if its folder
+/// cannot be written to; and what the task's functions throw.
 FitSummary fit(const ParameterSet& parameters, optim::Optimizer& optimizer, const Task& task,
                const FitOptions& options = {});
 

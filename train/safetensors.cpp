@@ -178,7 +178,7 @@ TensorFile read_all(const Source& source) {
   while (!header.tensors.empty()) {
     auto entry = header.tensors.extract(header.tensors.begin());
     const auto& [dtype, shape, begin, end] = entry.mapped();
-    Tensor tensor = Tensor::uninitialized(shape, dtype);
+    Tensor tensor = Tensor::uninitialized_exact(shape, dtype);
     const std::span bytes(static_cast<std::byte*>(tensor.mutable_raw()), tensor.bytes());
     source.read(data_begin + begin, bytes);
     if (dtype == Dtype::bool_) {
@@ -225,9 +225,13 @@ TensorFile load_safetensors(const std::filesystem::path& path) {
   if (!stream) fail(std::generic_category().message(errno));
 
   source.read = [&](std::uint64_t offset, std::span<std::byte> bytes) {
+    errno = 0;
     stream.seekg(static_cast<std::streamoff>(offset));
     stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (!stream) fail(fmt::format("could not read {} bytes at {}", bytes.size(), offset));
+    if (!stream) {
+      fail(fmt::format("could not read {} bytes at {}: {}", bytes.size(), offset,
+                       errno != 0 ? std::generic_category().message(errno) : "the file ends"));
+    }
   };
   return read_all(source);
 }

@@ -1,6 +1,10 @@
 #include <unroll/train/checkpoint.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
@@ -104,6 +108,30 @@ TEST_CASE("what is no snapshot is refused") {
   save_safetensors(path, file);
   CHECK(contains(thrown_message([&] { load_snapshot(path); }), "steps is \"7x\""));
   file.metadata["steps"] = "7";
+  for (const auto& [name, number] :
+       std::vector<std::pair<std::string, std::string>>{{"batch", "-1"},
+                                                        {"epoch", "-1"},
+                                                        {"epoch", "2147483647"},
+                                                        {"epoch", "2147483648"},
+                                                        {"steps", "9223372036854775807"},
+                                                        {"steps", "1e3"},
+                                                        {"best_epoch", "-2"},
+                                                        {"best_loss", "nan"},
+                                                        {"weight_sum", "-1"},
+                                                        {"seconds", "inf"},
+                                                        {"seconds", "1e999"},
+                                                        {"learning_rate", "-0.5"},
+                                                        {"learning_rate", ""}}) {
+    TensorFile bad = file;
+    bad.metadata[name] = number;
+    save_safetensors(path, bad);
+    INFO(name << " " << number);
+    CHECK_THROWS_AS(load_snapshot(path), IoError);
+    CHECK(contains(thrown_message([&] { load_snapshot(path); }), path.string() + ": " + name));
+  }
+  file.metadata["loss_sum"] = "inf";  // a sum of losses may be what it was
+  save_safetensors(path, file);
+  CHECK(load_snapshot(path).position.steps == 7);
   file.tensors.emplace("stray", numbers({1}, 1));
   save_safetensors(path, file);
   CHECK(contains(thrown_message([&] { load_snapshot(path); }), "unexpected tensor stray"));

@@ -200,6 +200,42 @@ TEST_CASE("fit refuses what it cannot do") {
   CHECK_THROWS_AS(train::fit(p.parameters, p.adam, good, options), IoError);
 }
 
+TEST_CASE("fit does not go on from a snapshot that does not fit, and changes nothing") {
+  const train::ScratchDirectory scratch;
+  train::FitOptions options = quiet(1);
+  options.snapshot = (scratch.path() / "snapshot").string();
+  Problem first;
+  train::fit(first.parameters, first.adam, first.task(), options);
+  const train::Snapshot good = train::load_snapshot(options.snapshot);
+  const auto refused = [&](train::Snapshot snapshot) {
+    train::save_snapshot(options.snapshot, snapshot);
+    Problem p;
+    const auto before = p.numbers();
+    CHECK_THROWS_AS(train::fit(p.parameters, p.adam, p.task(), options), ValueError);
+    CHECK(p.numbers() == before);
+    CHECK(p.adam.state().at("step").item() == 0);
+  };
+  train::Snapshot bad = good;
+  bad.parameters.erase("linear.weight");
+  refused(bad);
+  bad = good;
+  bad.best.begin()->second = Tensor(Shape{1});
+  refused(bad);
+  bad = good;
+  bad.optimizer.erase("linear.weight.exp_avg");
+  refused(bad);
+
+  bad = good;
+  bad.position.epoch = 0;
+  bad.position.batch = 4;  // an epoch has 4
+  train::save_snapshot(options.snapshot, bad);
+  CHECK(contains(thrown_message([&] {
+                   Problem p;
+                   train::fit(p.parameters, p.adam, p.task(), options);
+                 }),
+                 "goes on at batch 4 of an epoch; the task's has 4"));
+}
+
 TEST_CASE("batches of an epoch hold every example once") {
   for (const int epoch : {0, 1}) {
     std::vector<bool> seen(23);
