@@ -13,6 +13,8 @@ namespace {
 // A sanitizer is to see who uses memory that was given back.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kRecycles = false;
+#elif defined(__has_feature)
+constexpr bool kRecycles = !__has_feature(address_sanitizer);
 #else
 constexpr bool kRecycles = true;
 #endif
