@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/handover.h>
 #include <unroll/autograd/random.h>
 
 namespace unroll {
@@ -22,10 +23,12 @@ struct Parallel::Impl {
   template <class Work>
   void for_each(int count, const Work& work) {
     RecycledVector<std::exception_ptr> errors(static_cast<std::size_t>(count));
+    Handover handover;
     arena.execute([&] {
       oneapi::tbb::parallel_for(
           0, count, 1,
           [&](int i) {
+            const Handover::Body body(handover);
             // Isolated: a thread that waits inside must not start another shard in the middle.
             oneapi::tbb::this_task_arena::isolate([&] {
               try {
@@ -37,6 +40,7 @@ struct Parallel::Impl {
           },
           oneapi::tbb::simple_partitioner());
     });
+    handover.finish();
     for (const std::exception_ptr& error : errors) {
       if (error) std::rethrow_exception(error);
     }

@@ -15,6 +15,7 @@
 
 #include <unroll/autograd/denormals.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/handover.h>
 #include <unroll/optim/arguments.h>
 
 namespace unroll::optim {
@@ -45,7 +46,12 @@ void in_pieces(const RecycledVector<std::size_t>& sizes, F f) {
   if (total <= kPiece) {
     for (std::size_t i = 0; i < pieces.size(); ++i) run(i);
   } else {
-    tbb::parallel_for(std::size_t{0}, pieces.size(), run);
+    Handover handover;
+    tbb::parallel_for(std::size_t{0}, pieces.size(), [&](std::size_t i) {
+      const Handover::Body body(handover);
+      run(i);
+    });
+    handover.finish();
   }
 }
 
