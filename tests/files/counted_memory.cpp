@@ -48,15 +48,41 @@ void begin_peak() {
 std::size_t peak_bytes() { return peak - at_begin; }
 }  // namespace unroll::testing
 
+// All that a sanitizer's library would define otherwise, so that no block is freed by the other
+// one.
 void* operator new(std::size_t size) { return allocate(size, kLeast); }
+void* operator new[](std::size_t size) { return allocate(size, kLeast); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return allocate(size, number(alignment));
 }
+void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return allocate(size, number(alignment));
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  try {
+    return allocate(size, kLeast);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new[](std::size_t size, const std::nothrow_t& none) noexcept {
+  return operator new(size, none);
+}
 void operator delete(void* block) noexcept { release(block, kLeast); }
+void operator delete[](void* block) noexcept { release(block, kLeast); }
 void operator delete(void* block, std::size_t) noexcept { release(block, kLeast); }
+void operator delete[](void* block, std::size_t) noexcept { release(block, kLeast); }
+void operator delete(void* block, const std::nothrow_t&) noexcept { release(block, kLeast); }
+void operator delete[](void* block, const std::nothrow_t&) noexcept { release(block, kLeast); }
 void operator delete(void* block, std::align_val_t alignment) noexcept {
   release(block, number(alignment));
 }
+void operator delete[](void* block, std::align_val_t alignment) noexcept {
+  release(block, number(alignment));
+}
 void operator delete(void* block, std::size_t, std::align_val_t alignment) noexcept {
+  release(block, number(alignment));
+}
+void operator delete[](void* block, std::size_t, std::align_val_t alignment) noexcept {
   release(block, number(alignment));
 }
