@@ -93,7 +93,9 @@ const LogSumExp kLogSumExp;
 
 Variable logsumexp(const Operand& x, const Axes& axes, bool keepdim) {
   const std::uint32_t mask = floating_axes_mask(x, axes, "logsumexp");
-  if (x.shape().size() == 0) return log(x.with(sum(x, axes, keepdim)));  // no terms: log(0)
+  if (x.shape().size() == 0) {  // no terms: log(0), but without a derivative that is infinite
+    return x.with(sum(x, axes, keepdim)) - std::numeric_limits<double>::infinity();
+  }
   const Variable largest = finite(x.with(max(x, axes, true)));
   return record(kLogSumExp, {x, largest}, ReductionAttributes{mask, keepdim});
 }

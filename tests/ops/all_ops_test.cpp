@@ -1,9 +1,14 @@
 // Every op of the library: its gradient is checked, or it says why it has none.
 #include <algorithm>
+#include <array>
+#include <map>
 #include <set>
 
 #include <unroll/autograd/tape_state.h>
+#include <unroll/ops/reductions.h>
+#include <unroll/tests/support/accumulation.h>
 #include <unroll/tests/support/catch.h>
+#include <unroll/tests/support/layouts.h>
 #include <unroll/tests/support/samples.h>
 
 using namespace unroll;
@@ -37,28 +42,67 @@ TEST_CASE("every op has gradient samples or a reason why not", "[ops]") {
   CHECK(count >= 50);
 }
 
-TEST_CASE("samples call the op they are named after", "[ops]") {
+TEST_CASE("every op that has a gradient is called by a dozen samples", "[ops]") {
+  std::map<std::string, int> calls;
   for (const Sample& sample : all_samples()) {
     INFO("sample of " << sample.op);
-    CHECK(names_of_ops_recorded_by(sample).count(sample.op) == 1);
+    calls[sample.op] += names_of_ops_recorded_by(sample).count(sample.op) == 1 ? 1 : 0;
+  }
+  for (const auto& [op, count] : calls) {
+    INFO("op " << op);
+    CHECK(count >= 12);
   }
 }
 
-TEST_CASE("first-order gradients of all ops", "[ops][gradcheck]") {
+TEST_CASE("gradients of all ops, in every layout", "[ops][gradcheck]") {
+  constexpr std::array kLayouts{transposed, strided, shared};
+  int first = 0, second = 0;
   for (const Sample& sample : all_samples()) {
-    const GradcheckReport report = gradcheck(sample.call, sample.inputs);
-    INFO(sample.op << ": " << report.message);
-    CHECK(report.ok);
+    std::vector<Sample> held{sample};
+    for (const auto layout : kLayouts) {
+      if (const auto other = layout(sample)) held.push_back(*other);
+    }
+    for (const Sample& one : held) {
+      const GradcheckReport report = gradcheck(one.call, one.inputs);
+      INFO(one.op << " of " << to_string(one.inputs[0].shape()) << ": " << report.message);
+      CHECK(report.ok);
+      ++first;
+      if (!one.second_order) continue;
+      const GradcheckReport again = gradgradcheck(one.call, one.inputs);
+      INFO("second order: " << again.message);
+      CHECK(again.ok);
+      ++second;
+    }
   }
+  CHECK(first >= 4800);
+  CHECK(second >= 4800);
 }
 
-TEST_CASE("second-order gradients of all ops", "[ops][gradcheck]") {
+TEST_CASE("gradients of all ops add up, and change nothing they read", "[ops]") {
+  int checked = 0;
   for (const Sample& sample : all_samples()) {
-    if (!sample.second_order) continue;
-    const GradcheckReport report = gradgradcheck(sample.call, sample.inputs);
-    INFO(sample.op << ": " << report.message);
-    CHECK(report.ok);
+    INFO(sample.op << " of " << to_string(sample.inputs[0].shape()));
+    ParameterSet parameters(0, Dtype::float64);
+    for (const Tensor& input : sample.inputs) {
+      if (!is_floating(input.dtype())) continue;
+      parameters.create("x" + std::to_string(parameters.size()), input);
+    }
+    check_accumulation(parameters, [&](Tape& tape, Variables& read) {
+      std::size_t next = 0;
+      for (const Tensor& input : sample.inputs) {
+        read.push_back(is_floating(input.dtype()) ? tape.use(parameters[next++])
+                                                  : tape.input(input));
+      }
+      const Variable y = sample.call(read), upstream = tape.input(random_normal(y.shape(), 3));
+      // The second term is for the ops whose derivative is 0.
+      const Variable loss = sum(y * upstream) + 0.25 * sum(tape.use(parameters[0]));
+      read.push_back(y);
+      read.push_back(upstream);
+      return loss;
+    });
+    ++checked;
   }
+  CHECK(checked >= 1000);
 }
 
 TEST_CASE("ops without gradient say so", "[ops]") {

@@ -14,22 +14,17 @@ const auto one_of = [](Unary op) { return [op](std::span<const Variable> x) { re
 const auto two_of = [](Binary op) {
   return [op](std::span<const Variable> x) { return op(x[0], x[1]); };
 };
-const std::vector<std::vector<Tensor>> kAnywhere{
-    {uniform({2, 3})}, {uniform({})}, {uniform({1})}, {uniform({0, 3})}};
-const std::vector<std::vector<Tensor>> kPositive{
-    {uniform({2, 3}, 0.3, 3)}, {uniform({}, 0.3, 3)}, {uniform({0, 3})}};
-const std::vector<std::vector<Tensor>> kSmooth{
-    {away_from_zero({2, 3})}, {away_from_zero({})}, {uniform({0, 3})}};
-const std::vector<std::vector<Tensor>> kPairs{{uniform({2, 3}), away_from_zero({2, 3})},
-                                              {uniform({2, 1}), away_from_zero({3})},
-                                              {uniform({}), away_from_zero({2, 2})},
-                                              {uniform({0, 3}), away_from_zero({1, 3})}};
+// Of exp and its kin, large means less.
+const Domain kNumbers{}, kExponents{.large = 15}, kAboveZero{0.3, 3, false, 1e-3};
+const Domain kNotNearZero{.least = 0.1, .tiny = 1e-4}, kDivisors{.least = 0.1, .tiny = 1e-2};
+const InputLists kAnywhere = each(kNumbers), kExponential = each(kExponents),
+                 kPositive = each(kAboveZero), kSmooth = each(kNotNearZero);
 
 const Samples kSquareSamples{"square", one_of(square), kAnywhere};
 const Samples kSqrtSamples{"sqrt", one_of(sqrt), kPositive};
 const Samples kRsqrtSamples{"rsqrt", one_of(rsqrt), kPositive};
-const Samples kExpSamples{"exp", one_of(exp), kAnywhere};
-const Samples kExpm1Samples{"expm1", one_of(expm1), kAnywhere};
+const Samples kExpSamples{"exp", one_of(exp), kExponential};
+const Samples kExpm1Samples{"expm1", one_of(expm1), kExponential};
 const Samples kLogSamples{"log", one_of(log), kPositive};
 const Samples kLog1pSamples{"log1p", one_of(log1p), kPositive};
 const Samples kSinSamples{"sin", one_of(sin), kAnywhere};
@@ -51,22 +46,22 @@ const Samples kGeluSamples{"gelu", one_of(gelu), kAnywhere};
 const Samples kSiluSamples{"silu", one_of(silu), kAnywhere};
 const Samples kSoftplusSamples{"softplus", one_of(softplus), kSmooth};
 const Samples kSoftsignSamples{"softsign", one_of(softsign), kSmooth};
-const Samples kAddSamples{"add", two_of(add), kPairs};
-const Samples kSubSamples{"sub", two_of(sub), kPairs};
-const Samples kMulSamples{"mul", two_of(mul), kPairs};
-const Samples kDivSamples{"div", two_of(div), kPairs};
-const Samples kMinSamples{"min", two_of(min), kPairs};
-const Samples kMaxSamples{"max", two_of(max), kPairs};
-const Samples kPowSamples{"pow",
-                          two_of(pow),
-                          {{uniform({2, 3}, 0.3, 3), uniform({2, 3})},
-                           {uniform({3}, 0.3, 3), uniform({2, 1})},
-                           {uniform({}, 0.3, 3), uniform({})}}};
+const Samples kAddSamples{"add", two_of(add), pairs()};
+const Samples kSubSamples{"sub", two_of(sub), pairs()};
+const Samples kMulSamples{"mul", two_of(mul), pairs()};
+const Samples kDivSamples{"div", two_of(div), pairs(kNumbers, kDivisors)};
+const Samples kMinSamples{"min", two_of(min), pairs()};
+const Samples kMaxSamples{"max", two_of(max), pairs()};
+const Samples kPowSamples{"pow", two_of(pow), pairs({0.3, 3, false, 1e-2, 30}, {.large = 3})};
+InputLists triples() {
+  InputLists lists;
+  for (const auto& [a, b] : broadcast_shapes()) {
+    lists.push_back({kNotNearZero.draw(b), kNumbers.draw(a), kNumbers.draw(b)});
+  }
+  return lists;
+}
 const Samples kWhereSamples{
-    "where",
-    [](std::span<const Variable> x) { return where(x[0] > 0.0, x[1], x[2]); },
-    {{away_from_zero({2, 3}), uniform({2, 3}), uniform({2, 3})},
-     {away_from_zero({3}), uniform({}), uniform({2, 1})}}};
+    "where", [](std::span<const Variable> x) { return where(x[0] > 0.0, x[1], x[2]); }, triples()};
 const std::string kStep = "a step function: the derivative is 0 wherever it exists";
 const NoGradientOp kLessSamples{"less", kStep};
 const NoGradientOp kLessEqualSamples{"less_equal", kStep};

@@ -60,7 +60,8 @@ const Samples kBinary{
 const Samples kKl{
     "kl_divergence",
     [](std::span<const Variable> x) { return kl_divergence(x[0], x[1]); },
-    {{uniform({2, 3}), uniform({2, 3}, 0.1, 1)}, {uniform({3}), uniform({3}, 0.1, 1)}}};
+    {{uniform({2, 3}), uniform({2, 3}, 0.1, 1)}, {uniform({3}), uniform({3}, 0.1, 1)}},
+    {.shared = 1}};
 
 Reduction reduction_from(const nlohmann::json& options) {
   const std::string name = options.at("reduction");

@@ -1,0 +1,51 @@
+// The law of accumulation: gradients add up exactly, and change nothing they read.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include <unroll/autograd/gradients.h>
+#include <unroll/ops/elementwise.h>
+#include <unroll/tests/support/catch.h>
+
+namespace unroll::testing {
+
+/// A copy that shares no memory.
+inline Tensor deep_copy(const Tensor& x) {
+  Tensor result = x;
+  if (x.dtype() == Dtype::float32) result.mutable_data<float>();
+  if (x.dtype() == Dtype::float64) result.mutable_data<double>();
+  if (x.dtype() == Dtype::int32) result.mutable_data<std::int32_t>();
+  return result;
+}
+
+/// Of any loss: three gradients added up are three times one, and that of the loss counted four
+/// times is four times it; bitwise. Parameters and the `read` values of the loss stay as they are.
+inline void check_accumulation(const ParameterSet& parameters,
+                               const std::function<Variable(Tape&, Variables& read)>& loss) {
+  std::vector<Tensor> before, values;
+  for (const Parameter& p : parameters) before.push_back(deep_copy(p.value()));
+  Tape tape;
+  Variables read;
+  const Variable one = loss(tape, read);
+  for (const Variable& v : read) values.push_back(deep_copy(v.value()));
+
+  const Gradients once = gradients(one, parameters);
+  Gradients added(parameters), tripled(parameters), four_times(parameters);
+  for (int i = 0; i < 3; ++i) added.add(i == 0 ? once : gradients(one, parameters));
+  tripled.add(once);
+  tripled.scale(3);
+  four_times.add(once);
+  four_times.scale(4);
+  const Gradients counted = gradients(one + one + one + one, parameters);
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& p = parameters[i];
+    INFO("parameter " << p.name());
+    CHECK(added[p].identical(tripled[p]));
+    CHECK(counted[p].identical(four_times[p]));
+    CHECK(p.value().identical(before[i]));
+  }
+  for (std::size_t i = 0; i < read.size(); ++i) CHECK(read[i].value().identical(values[i]));
+}
+
+}  // namespace unroll::testing
