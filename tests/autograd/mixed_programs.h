@@ -32,8 +32,13 @@ inline ParameterSet mixed_parameters(std::int64_t rows, std::int64_t columns) {
 
 class MixedProgram {
  public:
-  MixedProgram(Tape& tape, const ParameterSet& parameters, std::uint64_t seed, std::uint64_t data)
-      : random_(seed), square_(parameters.at("square")), gates_(parameters.at("gates")) {
+  /// `detached`: parts of it may be constant to gradients, which finite differences are not.
+  MixedProgram(Tape& tape, const ParameterSet& parameters, std::uint64_t seed, std::uint64_t data,
+               bool detached = true)
+      : random_(seed),
+        detached_(detached),
+        square_(parameters.at("square")),
+        gates_(parameters.at("gates")) {
     shape_ = parameters.at("matrix").shape();
     for (const Parameter& p : parameters) {
       if (!(p == square_) && !(p == gates_)) pool_.push_back(tape.use(p));
@@ -108,7 +113,7 @@ class MixedProgram {
       case 24: return pad(slice(matrix(), 1, 0, columns() - 1), 1, 1, 0, 0.125);
       case 25: return transpose(reshape(tanh(matrix()), {columns(), rows()}));
       case 26: return dropout(matrix(), 0.25);
-      case 27: return detach(matrix()) * any();
+      case 27: return (detached_ ? detach(matrix()) : matrix()) * any();
       case 28: return flip(matrix(), static_cast<int>(below(2)));
       case 29: return cumsum(matrix(), 1) * 0.25;
       case 30: return rows() > 0 ? take_rows(matrix(), ids_) : matrix();
@@ -167,6 +172,7 @@ class MixedProgram {
   }
 
   Random random_;
+  bool detached_;
   Parameter square_, gates_;
   Shape shape_;
   Variables pool_;

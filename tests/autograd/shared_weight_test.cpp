@@ -68,10 +68,10 @@ const std::vector<std::pair<const char*, Model>> kModels{
 };
 
 /// The gradient by the one weight that all steps share, and by one weight for each step.
-struct Found {
+struct WeightGradient {
   Tensor shared, separate;
 };
-Found gradients_of(const Model& model, int uses, Dtype dtype, const TapeOptions& options) {
+WeightGradient gradients_of(const Model& model, int uses, Dtype dtype, const TapeOptions& options) {
   ParameterSet parameters(0, dtype);
   // A permutation with signs: chains do not grow.
   const Tensor value = Tensor(Shape{kSize, kSize}, {0., 1., 0., 0., 0., -1., 1., 0., 0.}).to(dtype);
@@ -90,11 +90,13 @@ Found gradients_of(const Model& model, int uses, Dtype dtype, const TapeOptions&
   };
   const Gradients shared = by_weights(true), separate = by_weights(false);
   Tape tape;
-  Variable total = tape.constant(0, dtype, value.shape());
+  const Variable zero = tape.constant(0, dtype, value.shape());  // 0 + -0 = 0
+  Variable total = zero;
   for (int t = 0; t < uses; ++t) {
     total = total + tape.input(separate[parameters[static_cast<std::size_t>(t)]]);
   }
-  return {shared[parameters[static_cast<std::size_t>(uses)]], total.value()};
+  const Tensor found = shared[parameters[static_cast<std::size_t>(uses)]];
+  return {(zero + tape.input(found)).value(), total.value()};
 }
 
 }  // namespace
@@ -111,7 +113,7 @@ TEST_CASE("A weight that is used 1 to 32 times gets the sum of all uses", "[auto
         if (!always && !all_tests() && static_cast<std::size_t>(uses) % all.size() != k) continue;
         for (const Dtype dtype : {Dtype::float32, Dtype::float64}) {
           INFO(name << ", " << uses << " uses, " << name_of(dtype) << ", " << to_string(all[k]));
-          const Found found = gradients_of(model, uses, dtype, all[k]);
+          const WeightGradient found = gradients_of(model, uses, dtype, all[k]);
           CHECK(found.shared.identical(found.separate));
           ++checked;
         }
