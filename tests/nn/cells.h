@@ -32,7 +32,7 @@ struct CountingCell {
     Variable count;  ///< [B]
     Variable total;  ///< [B, width, 1]
     Variable output() const {
-      return reshape(total, {total.shape()[0], -1}) / reshape(count, {-1, 1});
+      return reshape(total, {total.shape()[0], total.shape()[1]}) / reshape(count, {-1, 1});
     }
   };
   std::int64_t width;
