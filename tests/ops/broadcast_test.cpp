@@ -16,7 +16,7 @@ using namespace unroll::testing;
 namespace {
 
 /// Every shape up to rank 3 with extents 0 to 3.
-std::vector<Shape> all_shapes() {
+std::vector<Shape> shapes_to_pair() {
   std::vector<Shape> shapes{Shape{}};
   for (std::size_t begin = 0, rank = 1; rank <= 3; ++rank) {
     const std::size_t end = shapes.size();
@@ -82,7 +82,7 @@ void check_pair(const Shape& shape_a, const Shape& shape_b, Dtype dtype) {
 }  // namespace
 
 TEST_CASE("all pairs of shapes up to rank 3 broadcast by NumPy's rule, or are refused", "[ops]") {
-  const std::vector<Shape> shapes = all_shapes();
+  const std::vector<Shape> shapes = shapes_to_pair();
   REQUIRE(shapes.size() == 85);
   int accepted = 0;
   for (const Shape& a : shapes) {

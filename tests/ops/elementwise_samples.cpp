@@ -50,8 +50,8 @@ const Samples kAddSamples{"add", two_of(add), pairs()};
 const Samples kSubSamples{"sub", two_of(sub), pairs()};
 const Samples kMulSamples{"mul", two_of(mul), pairs()};
 const Samples kDivSamples{"div", two_of(div), pairs(kNumbers, kDivisors)};
-const Samples kMinSamples{"min", two_of(min), pairs()};
-const Samples kMaxSamples{"max", two_of(max), pairs()};
+const Samples kMinSamples{"min", two_of(min), pairs(kNumbers, {.tiny = 1e-2})};
+const Samples kMaxSamples{"max", two_of(max), pairs(kNumbers, {.tiny = 1e-2})};
 const Samples kPowSamples{"pow", two_of(pow), pairs({0.3, 3, false, 1e-2, 30}, {.large = 3})};
 InputLists triples() {
   InputLists lists;
