@@ -105,6 +105,30 @@ TEST_CASE("gradients of all ops add up, and change nothing they read", "[ops]") 
   CHECK(checked >= 1000);
 }
 
+TEST_CASE("the gradient by an input does not depend on what else is asked for", "[ops]") {
+  int checked = 0;
+  for (const Sample& sample : all_samples()) {
+    INFO(sample.op << " of " << to_string(sample.inputs[0].shape()));
+    Tape tape;
+    Variables inputs, wrt;
+    for (const Tensor& input : sample.inputs) {
+      inputs.push_back(tape.input(input));
+      if (is_floating(input.dtype())) wrt.push_back(inputs.back());
+    }
+    if (wrt.size() < 2) continue;
+    const Variable y = sample.call(inputs);
+    const Variables outputs{y}, cotangents{tape.input(random_normal(y.shape(), 3))};
+    const Variables together = vector_jacobian_product(outputs, cotangents, wrt);
+    for (std::size_t i = 0; i < wrt.size(); ++i) {
+      const Variables alone = vector_jacobian_product(outputs, cotangents, std::span(&wrt[i], 1));
+      CHECK(alone[0].defined() == together[i].defined());
+      if (alone[0].defined()) CHECK(alone[0].value().identical(together[i].value()));
+    }
+    ++checked;
+  }
+  CHECK(checked >= 500);
+}
+
 TEST_CASE("ops without gradient say so", "[ops]") {
   for (const auto& [name, reason] : ops_without_gradient()) {
     INFO(name);

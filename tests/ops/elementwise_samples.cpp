@@ -53,6 +53,11 @@ const Samples kDivSamples{"div", two_of(div), pairs(kNumbers, kDivisors)};
 const Samples kMinSamples{"min", two_of(min), pairs(kNumbers, {.tiny = 1e-2})};
 const Samples kMaxSamples{"max", two_of(max), pairs(kNumbers, {.tiny = 1e-2})};
 const Samples kPowSamples{"pow", two_of(pow), pairs({0.3, 3, false, 1e-2, 30}, {.large = 3})};
+// Of an exponent that is a constant 0; by exponents, the second derivative is not that of 0.
+const Samples kPowOfZeroSamples{"pow",
+                                two_of(pow),
+                                {{uniform({2}, 0.3, 3), Tensor(Shape{2}, {0.0, 1.0})}},
+                                {.second_order = false}};
 InputLists triples() {
   InputLists lists;
   for (const auto& [a, b] : broadcast_shapes()) {
