@@ -144,7 +144,14 @@ Factor::Factor(const Operand& x) : operand(x) {
 }
 
 TapeState& tape_of(const Operand& a, const Operand& b, std::string_view op) {
-  return (a.variable() != nullptr ? *a.variable() : on_tape(b, a, op)).state();
+  const Variable *x = a.variable(), *y = b.variable();
+  if (x != nullptr && y != nullptr && x->shared_state() != y->shared_state()) {
+    throw StateError(
+        fmt::format("{}: {}: operands are on different tapes; carry a value over by "
+                    "tape.input(x.value())",
+                    to_string(a.where()), op));
+  }
+  return (x != nullptr ? *x : on_tape(b, a, op)).state();
 }
 
 namespace {
@@ -213,9 +220,11 @@ Variable outer(const Operand& a, const Operand& b) {
     throw ShapeError(fmt::format("{}: outer: operands have shapes {} and {}; expected vectors",
                                  to_string(a.where()), to_string(a.shape()), to_string(b.shape())));
   }
-  const Variable left = on_tape(a, b, "outer");
-  const Variable column = reshape(a.with(left), {-1, 1});
-  return mul(a.with(column), b);
+  return all_or_nothing(tape_of(a, b, "outer"), [&] {
+    const Variable left = on_tape(a, b, "outer");
+    const Variable column = reshape(a.with(left), {-1, 1});
+    return mul(a.with(column), b);
+  });
 }
 
 }  // namespace unroll

@@ -315,6 +315,18 @@ TEST_CASE("what does not fit is refused with both shapes", "[matmul]") {
     CHECK_THROWS_AS(linear(variable({2, 3}), variable(weight), variable({4})), ShapeError);
   }
   CHECK_THROWS_AS(linear(variable({}), variable({4, 3})), ShapeError);
+  // What is recorded on the way is forgotten, on both tapes.
+  Tape other;
+  const Variable there = other.input(Tensor(Shape{3})), here = variable({3});
+  const Variable matrix = variable({4, 3}), whole = variable({3}, Dtype::int32);
+  const std::size_t before = tape.size();
+  CHECK_THROWS_AS(outer(here, there), StateError);
+  CHECK_THROWS_AS(outer(here, whole), Error);
+  CHECK_THROWS_AS(matmul(here, there), StateError);
+  CHECK_THROWS_AS(matmul(matrix, there), StateError);
+  CHECK_THROWS_AS(linear(there, matrix), StateError);
+  CHECK(tape.size() == before);
+  CHECK(other.size() == 1);
   // The stored shape is named for what it is.
   const std::string message = thrown_message([&] {
     affine(variable({2, 3}), transpose(variable({5, 4})), variable({5}));
