@@ -127,6 +127,17 @@ TEST_CASE("passes agree where sums of products are terms of sums", "[passes]") {
   }
 }
 
+TEST_CASE("passes agree where a term of a sum has other readers", "[passes]") {
+  // The gradient by x + tanh(y) is a term of that by x, and is read by the rule of tanh.
+  check_functions([](const Variable& x, const Variable& y) {
+    const Variable a = reshape(detach(sin(y)), {6, 4}), b = reshape(detach(cos(y)), {6, 4});
+    return Variables{matmul(a, x + tanh(y)), matmul(b, x), matmul(a, x) * 0.5};
+  });
+  check_functions([](const Variable& x, const Variable& y) {
+    return Variables{slice(x + tanh(y), 1, 0, 2), slice(x, 1, 3, 6), slice(x, 1, 2, 3)};
+  });
+}
+
 TEST_CASE("passes agree on masks in pieces", "[passes]") {
   check_functions([](const Variable& x, const Variable& y) {
     const Variable a = x < y, b = sigmoid(y) < x + 0.4, both = concat({a, b}, 1);
