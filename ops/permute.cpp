@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include <unroll/autograd/blame.h>
@@ -29,9 +30,9 @@ Order identity_order() {
 std::size_t at(int axis) { return static_cast<std::size_t>(axis); }
 
 Shape permuted(const Shape& shape, const Order& order) {
-  Shape result = shape;
-  for (int k = 0; k < shape.rank(); ++k) result = result.with(k, shape[order[at(k)]]);
-  return result;
+  std::array<std::int64_t, Shape::kMaxRank> extents{};
+  for (int k = 0; k < shape.rank(); ++k) extents[at(k)] = shape[order[at(k)]];
+  return Shape(std::span<const std::int64_t>(extents.data(), at(shape.rank())));
 }
 
 /// The axes of y, outermost first, with their steps in x; axes that follow each other in both

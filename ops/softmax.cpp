@@ -116,9 +116,11 @@ Variable over_axis(const Op& op, const Operand& x, int axis) {
   const int chosen = axis_of(x, axis, op.name()), last = x.shape().rank() - 1;
   if (chosen == last) return record(op, {x});
   blame(x.where(), op.name(), [&] { expect_floating(x.dtype(Dtype::float32)); });
-  const Variable turned = transpose(x, chosen, last);
-  const RecordedAt place(turned, x.where());
-  return transpose(record(op, {turned}), chosen, last);
+  return all_or_nothing(on_tape(x, x, op.name()).state(), [&] {
+    const Variable turned = transpose(x, chosen, last);
+    const RecordedAt place(turned, x.where());
+    return transpose(record(op, {turned}), chosen, last);
+  });
 }
 
 }  // namespace

@@ -99,6 +99,13 @@ TEST_CASE("permute into every order", "[ops]") {
   }
 }
 
+TEST_CASE("the shapes on the way to a permuted one do not count", "[ops]") {
+  Tape tape;
+  const Variable row = tape.constant(1, Dtype::float32, {1, std::int64_t{1} << 40});
+  CHECK(transpose(row).shape() == Shape{std::int64_t{1} << 40, 1});
+  CHECK(permute(row, {1, 0}).shape() == Shape{std::int64_t{1} << 40, 1});
+}
+
 TEST_CASE("permute and transpose of scalars, by negative axes, and undone", "[ops]") {
   Tape tape;
   const Variable scalar = tape.input(Tensor::scalar(3));
