@@ -1,6 +1,6 @@
-// Handover: the order that TBB promises between a parallel loop and its bodies, told to
+// handed_over: a parallel loop with the order that TBB promises between it and its bodies told to
 // ThreadSanitizer, which does not see it because the library is not instrumented. In other builds
-// nothing. Internal.
+// just the loop. Internal.
 #pragma once
 
 #if defined(__SANITIZE_THREAD__)
@@ -16,36 +16,24 @@
 
 namespace unroll {
 
-/// Made before the loop: what was written until then is seen by every body.
-class Handover {
- public:
-  Handover() { release(&before_); }
-  Handover(const Handover&) = delete;
-  Handover& operator=(const Handover&) = delete;
-
-  /// Lives as long as a body runs.
-  class Body {
-   public:
-    explicit Body(Handover& handover) : handover_(handover) { acquire(&handover_.before_); }
-    Body(const Body&) = delete;
-    Body& operator=(const Body&) = delete;
-    ~Body() { release(&handover_.after_); }
-
-   private:
-    Handover& handover_;
-  };
-  /// After the loop: what the bodies wrote is seen.
-  void finish() { acquire(&after_); }
-
- private:
+/// Calls loop(f), which calls f(i) on any threads and returns after the last. f(i) is body(i): it
+/// sees what was written before the loop, and after the loop all that the bodies wrote is seen.
+template <class Loop, class Body>
+void handed_over(const Loop& loop, const Body& body) {
 #ifdef UNROLL_TSAN
-  static void release(char* order) { __tsan_release(order); }
-  static void acquire(char* order) { __tsan_acquire(order); }
+  char before = 0, after = 0;
+  // Not checked itself: it reads where these are before it can say what it sees.
+  const auto each = [&](auto i) __attribute__((no_sanitize("thread"))) {
+    __tsan_acquire(&before);
+    body(i);
+    __tsan_release(&after);
+  };
+  __tsan_release(&before);
+  loop(each);
+  __tsan_acquire(&after);
 #else
-  static void release(char*) {}
-  static void acquire(char*) {}
+  loop(body);
 #endif
-  char before_ = 0, after_ = 0;
-};
+}
 
 }  // namespace unroll

@@ -23,24 +23,20 @@ struct Parallel::Impl {
   template <class Work>
   void for_each(int count, const Work& work) {
     RecycledVector<std::exception_ptr> errors(static_cast<std::size_t>(count));
-    Handover handover;
-    arena.execute([&] {
-      oneapi::tbb::parallel_for(
-          0, count, 1,
-          [&](int i) {
-            const Handover::Body body(handover);
-            // Isolated: a thread that waits inside must not start another shard in the middle.
-            oneapi::tbb::this_task_arena::isolate([&] {
-              try {
-                work(i);
-              } catch (...) {
-                errors[static_cast<std::size_t>(i)] = std::current_exception();
-              }
-            });
-          },
-          oneapi::tbb::simple_partitioner());
+    const auto loop = [&](const auto& body) {
+      arena.execute(
+          [&] { oneapi::tbb::parallel_for(0, count, 1, body, oneapi::tbb::simple_partitioner()); });
+    };
+    handed_over(loop, [&](int i) {
+      // Isolated: a thread that waits inside must not start another shard in the middle.
+      oneapi::tbb::this_task_arena::isolate([&] {
+        try {
+          work(i);
+        } catch (...) {
+          errors[static_cast<std::size_t>(i)] = std::current_exception();
+        }
+      });
     });
-    handover.finish();
     for (const std::exception_ptr& error : errors) {
       if (error) std::rethrow_exception(error);
     }

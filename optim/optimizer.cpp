@@ -46,12 +46,8 @@ void in_pieces(const RecycledVector<std::size_t>& sizes, F f) {
   if (total <= kPiece) {
     for (std::size_t i = 0; i < pieces.size(); ++i) run(i);
   } else {
-    Handover handover;
-    tbb::parallel_for(std::size_t{0}, pieces.size(), [&](std::size_t i) {
-      const Handover::Body body(handover);
-      run(i);
-    });
-    handover.finish();
+    handed_over([&](const auto& body) { tbb::parallel_for(std::size_t{0}, pieces.size(), body); },
+                run);
   }
 }
 
