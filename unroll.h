@@ -4,6 +4,7 @@
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradcheck.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/non_finite.h>
 #include <unroll/autograd/parallel.h>
 #include <unroll/autograd/parameter.h>
 #include <unroll/autograd/random.h>

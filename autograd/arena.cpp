@@ -1,11 +1,15 @@
 // Large blocks, and what the operating system is told about them.
 #include <unroll/autograd/arena.h>
 
+#include <fmt/format.h>
+
 #include <new>
 
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
+
+#include <unroll/autograd/error.h>
 
 namespace unroll {
 
@@ -21,7 +25,12 @@ std::align_val_t alignment_of(std::size_t bytes) {
 
 std::byte* allocate_aligned(std::size_t bytes) {
   const std::size_t size = aligned_size(bytes);
-  auto* const memory = static_cast<std::byte*>(::operator new(size, alignment_of(size)));
+  std::byte* memory = nullptr;
+  try {
+    memory = static_cast<std::byte*>(::operator new(size, alignment_of(size)));
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(fmt::format("out of memory: {} bytes were asked for at a time", size));
+  }
 #ifdef __linux__
   if (size >= kHugePage) madvise(memory, size / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif

@@ -16,7 +16,7 @@ constexpr std::size_t aligned_size(std::size_t bytes) {
 }
 
 /// `bytes` in whole cache lines, in huge pages if they are many: a step walks over all of its
-/// memory, and with small pages it would wait for addresses. Throws std::bad_alloc.
+/// memory, and with small pages it would wait for addresses. Throws OutOfMemory.
 std::byte* allocate_aligned(std::size_t bytes);
 /// Frees what `allocate_aligned(bytes)` returned.
 void free_aligned(void* memory, std::size_t bytes) noexcept;

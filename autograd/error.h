@@ -51,4 +51,10 @@ class NumericError : public Error {
   using Error::Error;
 };
 
+/// There is not as much memory as a tensor or a run needs.
+class OutOfMemory : public Error {
+ public:
+  using Error::Error;
+};
+
 }  // namespace unroll

@@ -203,8 +203,10 @@ Variables gradients(const Operand& loss, std::span<const Variable> wrt) {
   });
 }
 
-Gradients gradients(const Operand& loss, const ParameterSet& parameters,
-                    std::span<const Variable> also) {
+namespace {
+
+Gradients computed_gradients(const Operand& loss, const ParameterSet& parameters,
+                             std::span<const Variable> also) {
   const Variable& root = *blame(loss.where(), "gradients", [&] { return &checked(loss); });
   TapeState& state = root.state();
   const auto others = blame(loss.where(), "gradients", [&] { return indices_of(also, state); });
@@ -256,6 +258,14 @@ Gradients gradients(const Operand& loss, const ParameterSet& parameters,
   state.roll_back(before);
   hash_published(state, *plan);
   return result;
+}
+
+}  // namespace
+
+Gradients gradients(const Operand& loss, const ParameterSet& parameters,
+                    std::span<const Variable> also) {
+  return blame_memory(loss.where(), "gradients",
+                      [&] { return computed_gradients(loss, parameters, also); });
 }
 
 }  // namespace unroll

@@ -10,6 +10,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/handover.h>
+#include <unroll/autograd/non_finite.h>
 #include <unroll/autograd/random.h>
 
 namespace unroll {
@@ -17,6 +18,7 @@ namespace unroll {
 struct Parallel::Impl {
   ParallelOptions options;
   std::vector<Tape> tapes;
+  std::vector<Variable> losses;  ///< of the last gradients, per shard
   oneapi::tbb::task_arena arena;
 
   /// Calls work(i) for i < count on the arena's threads; rethrows the error of the lowest i.
@@ -54,11 +56,13 @@ struct Parallel::Impl {
 };
 
 Parallel::Parallel(ParallelOptions options) : impl_(std::make_unique<Impl>()) {
-  if (options.shards < 1 || options.threads < 0) {
+  constexpr int kMost = 65536;
+  if (options.shards < 1 || options.shards > kMost || options.threads < 0 ||
+      options.threads > kMost) {
     throw ValueError(fmt::format(
-        "Parallel: got {} shards and {} threads; expected at least 1 shard, and 0 (all) or more "
+        "Parallel: got {} shards and {} threads; expected 1 to {} shards, and 0 (all) to {} "
         "threads",
-        options.shards, options.threads));
+        options.shards, options.threads, kMost, kMost));
   }
   impl_->options = options;
   for (int i = 0; i < options.shards; ++i) impl_->tapes.emplace_back(options.tape);
@@ -76,6 +80,7 @@ Parallel& Parallel::operator=(Parallel&&) noexcept = default;
 int Parallel::shards() const { return impl_->options.shards; }
 
 void Parallel::run(const std::function<void(Tape& tape, int shard)>& work, std::uint64_t seed) {
+  impl_->losses.clear();
   impl_->for_each_shard(seed, work);
 }
 
@@ -87,9 +92,11 @@ LossAndGradients Parallel::gradients(const ParameterSet& parameters, const Shard
     Gradients gradients;
   };
   RecycledVector<Part> parts(static_cast<std::size_t>(shards()));
+  impl_->losses.assign(parts.size(), Variable());
   impl_->for_each_shard(seed, [&](Tape& tape, int shard) {
     const ShardOutput output = loss(tape, shard);
     if (!output.loss.defined()) return;
+    impl_->losses[static_cast<std::size_t>(shard)] = output.loss;
     Part& part = parts[static_cast<std::size_t>(shard)];
     part.gradients = unroll::gradients(output.loss, parameters, output.also);
     part.loss = output.loss.item();
@@ -112,6 +119,15 @@ LossAndGradients Parallel::gradients(const ParameterSet& parameters, const Shard
     }
   });
   return total;
+}
+
+std::string Parallel::find_non_finite(const ParameterSet& parameters) const {
+  for (const Variable& loss : impl_->losses) {
+    if (!loss.defined()) continue;
+    std::string found = unroll::find_non_finite(loss, parameters);
+    if (!found.empty()) return found;
+  }
+  return "";
 }
 
 LossAndGradients parallel_gradients(const ParameterSet& parameters, int shards,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include <unroll/autograd/gradients.h>
@@ -55,6 +56,9 @@ class Parallel {
   /// random ops of this step. An exception in a shard is thrown here; the lowest shard's wins.
   LossAndGradients gradients(const ParameterSet& parameters, const ShardLoss& loss,
                              std::uint64_t seed = 0);
+  /// Where a loss or a gradient of the last call of `gradients` began to be NaN or infinite, see
+  /// find_non_finite; empty if none did. The parameters must not have changed since.
+  std::string find_non_finite(const ParameterSet& parameters) const;
   /// Runs `work(tape, shard)` for every shard without gradients (evaluation, decoding).
   void run(const std::function<void(Tape& tape, int shard)>& work, std::uint64_t seed = 0);
 

@@ -39,9 +39,14 @@ std::shared_ptr<const PlanCache::Entry> PlanCache::add(Entry entry) {
   entry.bytes = bytes_of(*entry.plan);
   auto added = std::make_shared<const Entry>(std::move(entry));
   if (added->bytes > kMaxBytes) return added;
-  bytes_ += added->bytes;
   entries_.push_front(added);
-  places_[added->key] = entries_.begin();
+  try {
+    places_[added->key] = entries_.begin();
+  } catch (...) {
+    entries_.pop_front();
+    throw;
+  }
+  bytes_ += added->bytes;
   while (bytes_ > kMaxBytes) {
     bytes_ -= entries_.back()->bytes;
     places_.erase(entries_.back()->key);

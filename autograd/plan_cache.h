@@ -45,6 +45,7 @@ class PlanCache {
   std::shared_ptr<const Entry> find(std::uint64_t key);
   std::shared_ptr<const Entry> add(Entry entry);
   std::size_t size() const { return entries_.size(); }
+  std::size_t bytes() const { return bytes_; }
 
  private:
   using List = std::list<std::shared_ptr<const Entry>>;

@@ -4,6 +4,7 @@
 #include <array>
 #include <mutex>
 
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/size_class.h>
 
 namespace unroll {
@@ -45,6 +46,10 @@ class FreeBlocks {
     first_[index] = new (memory) Block{first_[index]};
     idle_ += bytes;
   }
+  void release() {
+    const std::scoped_lock lock(mutex_);
+    free_all();
+  }
   std::size_t idle_bytes() {
     const std::scoped_lock lock(mutex_);
     return idle_;
@@ -85,6 +90,11 @@ void* RecycledMemory::take(std::size_t bytes) {
   const std::size_t index = size_class(bytes);
   if (!kRecycles) return allocate_aligned(bytes);
   if (void* const memory = free_blocks().take(index)) return memory;
+  try {
+    return allocate_aligned(bytes_of_class(index));
+  } catch (const OutOfMemory&) {  // what waits here may be what is missing
+    free_blocks().release();
+  }
   try {
     return allocate_aligned(bytes_of_class(index));
   } catch (...) {

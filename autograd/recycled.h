@@ -11,7 +11,7 @@ namespace unroll {
 /// again; of that there are never more bytes than are in use elsewhere, and 64 MiB.
 class RecycledMemory {
  public:
-  /// At least `bytes`, in whole cache lines. Throws std::bad_alloc.
+  /// At least `bytes`, in whole cache lines. Throws OutOfMemory.
   static void* take(std::size_t bytes);
   /// Gives back what `take(bytes)` returned.
   static void give_back(void* memory, std::size_t bytes) noexcept;

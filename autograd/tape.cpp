@@ -178,37 +178,49 @@ Tape& Tape::operator=(Tape&& other) noexcept {
 }
 
 Variable Tape::input(Tensor value, Location at) {
-  return {state_, input_node(*state_, std::move(value), at), state_->generation};
+  const std::uint32_t index =
+      blame(at, "Tape::input", [&] { return input_node(state(), std::move(value), at); });
+  return {state_, index, state_->generation};
 }
 
 Variable Tape::use(const Parameter& parameter, Location at) {
   const std::uint32_t index =
-      blame(at, "Tape::use", [&] { return parameter_node(*state_, parameter, at); });
+      blame(at, "Tape::use", [&] { return parameter_node(state(), parameter, at); });
   return {state_, index, state_->generation};
 }
 
 Variable Tape::constant(double number, Dtype dtype, const Shape& shape, Location at) {
-  const std::uint32_t index = constant_node(*state_, number, {dtype, shape}, at);
+  const std::uint32_t index = blame(at, "Tape::constant", [&] {
+    return constant_node(state(), number, {dtype, shape}, at);
+  });
   return {state_, index, state_->generation};
 }
 
-void Tape::reset() { state_->clear(); }
-
-void Tape::reset(std::uint64_t seed) {
-  state_->clear();
-  state_->options.seed = seed;
+TapeState& Tape::state() const {
+  if (state_ == nullptr) throw StateError("the tape was moved from; expected one with a state");
+  return *state_;
 }
 
-std::size_t Tape::size() const { return state_->nodes.size(); }
-const TapeOptions& Tape::options() const { return state_->options; }
-void Tape::set_training(bool training) { state_->options.training = training; }
-std::size_t Tape::memory_bytes() const { return state_->kept.bytes() + state_->work.bytes(); }
+void Tape::reset() { state().clear(); }
+
+void Tape::reset(std::uint64_t seed) {
+  state().clear();
+  state().options.seed = seed;
+}
+
+std::size_t Tape::size() const { return state().nodes.size(); }
+const TapeOptions& Tape::options() const { return state().options; }
+void Tape::set_training(bool training) { state().options.training = training; }
+std::size_t Tape::memory_bytes() const { return state().kept.bytes() + state().work.bytes(); }
 
 Tape::NoGradient::NoGradient(std::shared_ptr<TapeState> state) : state_(std::move(state)) {
   ++state_->no_gradient_depth;
 }
 Tape::NoGradient::~NoGradient() { --state_->no_gradient_depth; }
-Tape::NoGradient Tape::no_gradient() { return NoGradient(state_); }
+Tape::NoGradient Tape::no_gradient() {
+  state();  // throws if there is none
+  return NoGradient(state_);
+}
 
 Variable record_bytes(const Op& op, std::span<const Operand> operands,
                       std::span<const std::byte> attributes) {
@@ -319,7 +331,7 @@ void evaluate(std::span<const Variable> roots, Location at) {
       nodes.push_back(root.index());
     }
   });
-  evaluate(roots.front().state(), nodes, Keep::roots);
+  blame_memory(at, "evaluate", [&] { evaluate(roots.front().state(), nodes, Keep::roots); });
 }
 
 void expect_supported(const TapeOptions& options, bool cpu_has_bf16) {

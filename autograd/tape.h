@@ -45,9 +45,15 @@ struct TapeOptions {
   Passes passes{};
 };
 
+/// How far a tape has got, to come back to when a call fails half-way.
+struct TapeMark {
+  std::size_t nodes, inputs, attributes, leaves, parameters;
+  std::uint64_t structure, random_counter;
+};
+
 /// Owns recorded nodes and the memory of their values. Not thread-safe; use one tape per thread.
 /// Data enters at few doors: `input`, `use` and `constant`; ops then find the tape in their
-/// operands.
+/// operands. Of one that was moved from all functions throw StateError.
 class Tape {
  public:
   /// Throws StateError if `bf16` is asked for and the CPU cannot.
@@ -92,7 +98,7 @@ class Tape {
 
   /// Bytes held for values: kept ones, and the working memory of the largest run so far.
   std::size_t memory_bytes() const;
-  TapeState& state() const { return *state_; }
+  TapeState& state() const;
 
  private:
   std::shared_ptr<TapeState> state_;

@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <exception>
+
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 
 namespace unroll {
 
@@ -29,6 +33,7 @@ void TapeState::roll_back(const Mark& mark) {
   attributes.resize(mark.attributes);
   leaves.resize(mark.leaves);
   structure = mark.structure;
+  random_counter = mark.random_counter;
   if (parameters.size() == mark.parameters) return;
   parameters.erase(parameters.begin() + static_cast<std::ptrdiff_t>(mark.parameters),
                    parameters.end());
@@ -50,6 +55,34 @@ std::uint32_t& TapeState::parameter_slot(const Parameter& wanted) {
   }
   return find(wanted);
 }
+
+namespace detail {
+
+void expect_one_tape(std::initializer_list<std::reference_wrapper<const Variable>> operands) {
+  const Variable& first = *operands.begin();
+  for (const Variable& operand : operands) {
+    if (operand.defined() && &operand.state() != &first.state()) {
+      throw StateError(
+          "operands are on different tapes; carry a value over by tape.input(x.value())");
+    }
+  }
+}
+
+Recording::Recording(TapeState& state, const Location* where)
+    : state_(state),
+      before_(state.mark()),
+      exceptions_(std::uncaught_exceptions()),
+      attributes_(where != nullptr && state.rule_location == nullptr) {
+  if (attributes_) state_.rule_location = where;
+}
+
+Recording::~Recording() {
+  if (attributes_) state_.rule_location = nullptr;
+  const bool failed = std::uncaught_exceptions() > exceptions_;
+  if (failed && state_.nodes.size() > before_.nodes) state_.roll_back(before_);
+}
+
+}  // namespace detail
 
 Signature signature_of(const TapeState& state, const Node& node,
                        RecycledVector<const Type*>& scratch) {

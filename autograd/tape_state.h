@@ -82,14 +82,10 @@ struct TapeState {
   /// Forgets the nodes, keeps capacity.
   void clear();
 
-  /// How far the tape has got, to come back to when a call fails half-way.
-  struct Mark {
-    std::size_t nodes, inputs, attributes, leaves, parameters;
-    std::uint64_t structure;
-  };
+  using Mark = TapeMark;
   Mark mark() const {
-    return {nodes.size(),  inputs.size(),     attributes.size(),
-            leaves.size(), parameters.size(), structure};
+    return {nodes.size(),      inputs.size(), attributes.size(), leaves.size(),
+            parameters.size(), structure,     random_counter};
   }
   /// Forgets what was recorded since `mark`.
   void roll_back(const Mark& mark);

@@ -32,6 +32,12 @@ void expect_dtype(Dtype actual, Dtype asked) {
 
 }  // namespace
 
+Tensor::Tensor() noexcept : shape_({0}) {
+  // What has no element is shared by all, and owned by nobody.
+  alignas(kAlignment) static std::byte nothing[kAlignment];
+  buffer_ = std::shared_ptr<std::byte[]>(std::shared_ptr<void>(), nothing);
+}
+
 Tensor::Tensor(const Shape& shape, Dtype dtype)
     : shape_(shape), dtype_(dtype), buffer_(allocate(bytes())) {
   std::memset(buffer_.get(), 0, bytes());
@@ -53,7 +59,7 @@ template Tensor::Tensor(const Shape&, std::span<const std::int32_t>);
 template Tensor::Tensor(const Shape&, std::span<const bool>);
 
 Tensor Tensor::uninitialized(const Shape& shape, Dtype dtype) {
-  Tensor result{Uninitialized{}};
+  Tensor result;
   result.shape_ = shape;
   result.dtype_ = dtype;
   result.buffer_ = allocate(result.bytes());
@@ -61,7 +67,7 @@ Tensor Tensor::uninitialized(const Shape& shape, Dtype dtype) {
 }
 
 Tensor Tensor::uninitialized_exact(const Shape& shape, Dtype dtype) {
-  Tensor result{Uninitialized{}};
+  Tensor result;
   result.shape_ = shape;
   result.dtype_ = dtype;
   const std::size_t bytes = result.bytes();
@@ -78,14 +84,14 @@ Tensor Tensor::full(const Shape& shape, double value, Dtype dtype) {
 }
 
 template <Element T>
-std::span<const T> Tensor::data() const {
+std::span<const T> Tensor::data() const& {
   expect_dtype(dtype_, dtype_of<T>());
   return {reinterpret_cast<const T*>(buffer_.get()), static_cast<std::size_t>(size())};
 }
-template std::span<const float> Tensor::data() const;
-template std::span<const double> Tensor::data() const;
-template std::span<const std::int32_t> Tensor::data() const;
-template std::span<const bool> Tensor::data() const;
+template std::span<const float> Tensor::data() const&;
+template std::span<const double> Tensor::data() const&;
+template std::span<const std::int32_t> Tensor::data() const&;
+template std::span<const bool> Tensor::data() const&;
 
 template <Element T>
 std::span<T> Tensor::mutable_data() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <unroll/autograd/dtype.h>
@@ -17,13 +18,25 @@ namespace unroll {
 /// Alignment of every tensor buffer and arena slot, in bytes: one cache line, one AVX-512 vector.
 inline constexpr std::size_t kAlignment = 64;
 
+template <Element T>
+class HeldElements;
+
 /// A dense row-major array of one dtype. Reading never copies; `mutable_data` copies first if the
 /// buffer is shared, so that writing to one tensor is never seen through another.
 class Tensor {
  public:
-  /// A float32 tensor of shape [0].
-  Tensor() : Tensor(Shape{0}) {}
-  /// Zeros. Throws std::bad_alloc when memory runs out.
+  /// A float32 tensor of shape [0]; what was moved from is one.
+  Tensor() noexcept;
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&& other) noexcept : Tensor() { swap(other); }
+  Tensor& operator=(const Tensor&) = default;
+  Tensor& operator=(Tensor&& other) noexcept {
+    Tensor taken(std::move(other));
+    swap(taken);
+    return *this;
+  }
+  ~Tensor() = default;
+  /// Zeros. Throws OutOfMemory when memory runs out, as whatever makes tensors does.
   explicit Tensor(const Shape& shape, Dtype dtype = Dtype::float32);
   /// `values` in row-major order; throws ShapeError unless there is one per element.
   template <Element T>
@@ -54,7 +67,10 @@ class Tensor {
 
   /// The elements; throws DtypeError unless T is this tensor's element type.
   template <Element T>
-  std::span<const T> data() const;
+  std::span<const T> data() const&;
+  /// The same of a temporary, which they keep alive: for (float x : v.value().data<float>()).
+  template <Element T>
+  HeldElements<T> data() const&&;
   template <Element T>
   std::span<T> mutable_data();
   const void* raw() const { return buffer_.get(); }
@@ -74,13 +90,40 @@ class Tensor {
   bool identical(const Tensor& other) const;
 
  private:
-  struct Uninitialized {};
-  explicit Tensor(Uninitialized) {}
+  void swap(Tensor& other) noexcept {
+    std::swap(shape_, other.shape_);
+    std::swap(dtype_, other.dtype_);
+    buffer_.swap(other.buffer_);
+  }
 
   Shape shape_;
   Dtype dtype_ = Dtype::float32;
   std::shared_ptr<std::byte[]> buffer_;
 };
+
+/// Elements together with the tensor that they belong to.
+template <Element T>
+class HeldElements {
+ public:
+  explicit HeldElements(const Tensor& tensor) : tensor_(tensor), elements_(tensor_.data<T>()) {}
+  auto begin() const { return elements_.begin(); }
+  auto end() const { return elements_.end(); }
+  const T* data() const { return elements_.data(); }
+  std::size_t size() const { return elements_.size(); }
+  bool empty() const { return elements_.empty(); }
+  const T& operator[](std::size_t i) const { return elements_[i]; }
+  const T& front() const { return elements_.front(); }
+  const T& back() const { return elements_.back(); }
+
+ private:
+  Tensor tensor_;
+  std::span<const T> elements_;
+};
+
+template <Element T>
+HeldElements<T> Tensor::data() const&& {
+  return HeldElements<T>(*this);
+}
 
 /// "float32 [2, 3] {1, 2, 3, 4, 5, 6}", cut after `limit` elements.
 std::string to_string(const Tensor& tensor, std::int64_t limit = 20);

@@ -34,6 +34,10 @@ Type Variable::type() const { return state().nodes[index_].type; }
 
 Tensor Variable::value(Location at) const {
   TapeState& tape = *blame(at, "value", [&] { return &state(); });
+  return blame_memory(at, "value", [&] { return value_on(tape); });
+}
+
+Tensor Variable::value_on(TapeState& tape) const {
   if (tape.values[index_] == nullptr) {
     evaluate(tape, std::span<const std::uint32_t>(&index_, 1), Keep::everything);
   } else {

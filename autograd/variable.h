@@ -49,6 +49,8 @@ class Variable {
   }
 
  private:
+  Tensor value_on(TapeState& tape) const;
+
   std::shared_ptr<TapeState> state_;
   std::uint32_t index_ = 0;
   std::uint32_t generation_ = 0;

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include <unroll/autograd/blame.h>
+#include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/state.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/shaping.h>
@@ -26,6 +28,20 @@ Attended attend(const Variable& scores, const AttentionMemory& memory) {
 
 namespace {
 
+void expect_query(const Variable& query, const AttentionMemory& memory) {
+  const Shape q = query.shape(), v = memory.values.shape();
+  if (q.rank() == 2 && v.rank() == 3 && q[0] == v[0]) return;
+  throw ShapeError("got the query " + to_string(q) + " and the memory " + to_string(v) +
+                   "; expected [batch, query] and [batch, steps, memory]");
+}
+
+/// The scope, before anything is made in it.
+const Scope& checked(const Scope& scope, std::string_view kind, std::int64_t query,
+                     std::int64_t memory, std::int64_t width) {
+  detail::expect_sizes(kind, {{"query", query}, {"memory", memory}, {"width", width}});
+  return scope;
+}
+
 /// The products of query [B, A] with keys [B, S, A]: [B, S]
 Variable dot_scores(const Variable& query, const Variable& keys) {
   const Shape shape = keys.shape();
@@ -37,7 +53,8 @@ Variable dot_scores(const Variable& query, const Variable& keys) {
 
 AdditiveAttention::AdditiveAttention(const Scope& scope, std::int64_t query, std::int64_t memory,
                                      std::int64_t width)
-    : query_(scope / "query", query, width, {.bias = false}),
+    : query_(checked(scope, "AdditiveAttention", query, memory, width) / "query", query, width,
+             {.bias = false}),
       memory_(scope / "memory", memory, width) {
   const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(width, 1)));
   score_ = scope.parameter("score", {width}, init::uniform(-bound, bound));
@@ -45,7 +62,7 @@ AdditiveAttention::AdditiveAttention(const Scope& scope, std::int64_t query, std
 
 AttentionMemory AdditiveAttention::prepare(const Variable& values, const Variable& mask,
                                            Location at) const {
-  return blame(at, "AdditiveAttention", [&]() -> AttentionMemory {
+  return recorded({values, mask}, at, "AdditiveAttention", [&]() -> AttentionMemory {
     const Variable clean = visible(values, mask);
     return {clean, memory_(clean), mask};
   });
@@ -58,7 +75,8 @@ Attended AdditiveAttention::operator()(const Variable& query, const AttentionMem
 
 Attended AdditiveAttention::operator()(const Variable& query, const AttentionMemory& memory,
                                        const Variable& more, Location at) const {
-  return blame(at, "AdditiveAttention", [&] {
+  return recorded({query, memory.keys, more}, at, "AdditiveAttention", [&] {
+    expect_query(query, memory);
     const Variable projected = query_(query);
     Variable features = memory.keys + reshape(projected, projected.shape().inserted(1, 1));
     if (more.defined()) features = features + more;
@@ -68,7 +86,7 @@ Attended AdditiveAttention::operator()(const Variable& query, const AttentionMem
 
 AttentionMemory DotAttention::prepare(const Variable& values, const Variable& mask,
                                       Location at) const {
-  return blame(at, "DotAttention", [&]() -> AttentionMemory {
+  return recorded({values, mask}, at, "DotAttention", [&]() -> AttentionMemory {
     const Variable clean = visible(values, mask);
     return {clean, clean, mask};
   });
@@ -76,7 +94,8 @@ AttentionMemory DotAttention::prepare(const Variable& values, const Variable& ma
 
 Attended DotAttention::operator()(const Variable& query, const AttentionMemory& memory,
                                   Location at) const {
-  return blame(at, "DotAttention", [&] {
+  return recorded({query, memory.keys}, at, "DotAttention", [&] {
+    expect_query(query, memory);
     if (!scaled_) return attend(dot_scores(query, memory.keys), memory);
     const double scale = 1 / std::sqrt(static_cast<double>(query.shape()[1]));
     return attend(dot_scores(query * scale, memory.keys), memory);
@@ -88,7 +107,7 @@ GeneralAttention::GeneralAttention(const Scope& scope, std::int64_t query, std::
 
 AttentionMemory GeneralAttention::prepare(const Variable& values, const Variable& mask,
                                           Location at) const {
-  return blame(at, "GeneralAttention", [&]() -> AttentionMemory {
+  return recorded({values, mask}, at, "GeneralAttention", [&]() -> AttentionMemory {
     const Variable clean = visible(values, mask);
     return {clean, memory_(clean), mask};
   });
@@ -96,8 +115,10 @@ AttentionMemory GeneralAttention::prepare(const Variable& values, const Variable
 
 Attended GeneralAttention::operator()(const Variable& query, const AttentionMemory& memory,
                                       Location at) const {
-  return blame(at, "GeneralAttention",
-               [&] { return attend(dot_scores(query, memory.keys), memory); });
+  return recorded({query, memory.keys}, at, "GeneralAttention", [&] {
+    expect_query(query, memory);
+    return attend(dot_scores(query, memory.keys), memory);
+  });
 }
 
 }  // namespace unroll::nn

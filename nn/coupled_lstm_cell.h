@@ -3,6 +3,7 @@
 //                    h' = sigmoid(o) tanh(c')                              (Greff et al. 2017)
 #pragma once
 
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/ops/elementwise.h>
 
@@ -30,11 +31,14 @@ struct CoupledLSTMCell {
   }
 
   /// x [B, in], h and c [B, hidden]
-  State step(const Variable& x, const State& state) const {
-    const Variable gates = weights.from_input(x) + weights.from_hidden(state.h);
-    const Variable i = sigmoid(weights.gate(gates, 0)), g = tanh(weights.gate(gates, 1));
-    const Variable c = state.c + i * (g - state.c);
-    return {sigmoid(weights.gate(gates, 2)) * tanh(c), c};
+  State step(const Variable& x, const State& state, Location at = Location::current()) const {
+    return recorded({x, state.h, state.c}, at, "CoupledLSTMCell", [&]() -> State {
+      weights.expect_fitting(x, state.h);
+      const Variable gates = weights.from_input(x) + weights.from_hidden(state.h);
+      const Variable i = sigmoid(weights.gate(gates, 0)), g = tanh(weights.gate(gates, 1));
+      const Variable c = state.c + i * (g - state.c);
+      return {sigmoid(weights.gate(gates, 2)) * tanh(c), c};
+    });
   }
 };
 

@@ -11,7 +11,7 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
-#include <unroll/autograd/recorded_at.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/unroll.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/indexing.h>
@@ -179,16 +179,18 @@ class Viterbi {
 
 Crf::Crf(const Scope& scope, std::int64_t tags, const CrfOptions& options)
     : products(options.products) {
-  if (tags < 1) throw ValueError(fmt::format("Crf: got {} tags; expected at least one", tags));
+  constexpr std::int64_t kMost = 32768;  // pairs of tags are numbered in int32
+  if (tags < 1 || tags > kMost) {
+    throw ValueError(fmt::format("Crf: got {} tags; expected 1 to {}", tags, kMost));
+  }
   start = scope.parameter("start", {tags}, options.initializer);
   end = scope.parameter("end", {tags}, options.initializer);
   transitions = scope.parameter("transitions", {tags, tags}, options.initializer);
 }
 
 Variable Crf::log_partition(const Variable& emissions, const Lengths& lengths, Location at) const {
-  return blame(at, "Crf::log_partition", [&] {
+  return recorded(emissions, at, "Crf::log_partition", [&] {
     check_emissions(emissions.dtype(), emissions.shape(), start.shape()[0], lengths);
-    const RecordedAt place(emissions, at);
     const std::int64_t steps = emissions.shape()[0], batch = emissions.shape()[1];
     if (steps == 0) return zeros_like(emissions, {batch});
     std::vector<std::int32_t> left = lengths.or_full(batch, steps);
@@ -206,7 +208,7 @@ Variable Crf::log_partition(const Variable& emissions, const Lengths& lengths, L
 
 Variable Crf::score(const Variable& emissions, const Tensor& tags, const Lengths& lengths,
                     Location at) const {
-  return blame(at, "Crf::score", [&] {
+  return recorded(emissions, at, "Crf::score", [&] {
     const Shape shape = emissions.shape();
     check_emissions(emissions.dtype(), shape, start.shape()[0], lengths);
     if (tags.dtype() != Dtype::int32) {
@@ -217,7 +219,6 @@ Variable Crf::score(const Variable& emissions, const Tensor& tags, const Lengths
                                    to_string(tags.shape()), to_string(shape)));
     }
     const Places places = places_of(tags, lengths.or_full(shape[1], shape[0]), shape[2]);
-    const RecordedAt place(emissions, at);
     const auto data = [&](const Tensor& value) { return input_like(emissions, value); };
     const Variable emitted = where(data(places.real), gather(emissions, 2, data(places.tags)), 0.0);
     const Variable pairs = reshape(use_like(emissions, transitions), {shape[2] * shape[2]});
@@ -228,21 +229,25 @@ Variable Crf::score(const Variable& emissions, const Tensor& tags, const Lengths
 
 Variable Crf::loss(const Variable& emissions, const Tensor& tags, const CrfLossOptions& options,
                    Location at) const {
-  const Variable of_tags = score(emissions, tags, options.lengths, at);
-  const Variable losses = log_partition(emissions, options.lengths, at) - of_tags;
-  const RecordedAt place(losses, at);
-  switch (options.reduction) {
-    case Reduction::mean: return mean(losses);
-    case Reduction::sum: return sum(losses);
-    case Reduction::none: break;
-  }
-  return losses;
+  return recorded(emissions, at, "Crf::loss", [&] {
+    const Variable of_tags = score(emissions, tags, options.lengths, at);
+    const Variable difference = log_partition(emissions, options.lengths, at) - of_tags;
+    const Variable losses = where(equal(of_tags, kNever), -kNever, difference);
+    switch (options.reduction) {
+      case Reduction::mean: return mean(losses);
+      case Reduction::sum: return sum(losses);
+      case Reduction::none: break;
+    }
+    return losses;
+  });
 }
 
 Variable Crf::marginals(const Variable& emissions, const Lengths& lengths, Location at) const {
-  const Variable total = sum(log_partition(emissions, lengths, at));
-  if (emissions.shape()[0] == 0) return zeros_like(emissions, emissions.shape());
-  return gradients(Operand(total, at), {emissions})[0];
+  return recorded(emissions, at, "Crf::marginals", [&] {
+    const Variable total = sum(log_partition(emissions, lengths, at));
+    if (emissions.shape()[0] == 0) return zeros_like(emissions, emissions.shape());
+    return gradients(Operand(total, at), {emissions})[0];
+  });
 }
 
 std::vector<TagPath> Crf::decode(const Tensor& emissions, const Lengths& lengths,

@@ -52,7 +52,8 @@ struct Crf {
   /// The score of tags int32 [T, B], [B].
   Variable score(const Variable& emissions, const Tensor& tags, const Lengths& lengths = {},
                  Location at = Location::current()) const;
-  /// -log probability of tags int32 [T, B].
+  /// -log probability of tags int32 [T, B]. Tags that are not possible, their score being -inf,
+  /// have an infinite loss and no gradient, also where no tags are possible at all.
   Variable loss(const Variable& emissions, const Tensor& tags, const CrfLossOptions& options = {},
                 Location at = Location::current()) const;
   /// The probability of each tag at each step, [T, B, tags], 0 in padded steps: the gradient of

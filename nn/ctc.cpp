@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <unroll/autograd/blame.h>
-#include <unroll/autograd/recorded_at.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/unroll.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/indexing.h>
@@ -138,11 +138,10 @@ Variable losses_of(const Variable& x, const Positions& p, const CtcOptions& opti
 
 Variable ctc_loss(const Variable& log_probabilities, const Tensor& targets,
                   const CtcOptions& options, Location at) {
-  return blame(at, "ctc_loss", [&] {
-    const Variable& x = log_probabilities;
+  const Variable& x = log_probabilities;
+  return recorded(x, at, "ctc_loss", [&] {
     check(x, targets, options);
     const Positions positions = positions_of(targets, options, x.shape()[2]);
-    const RecordedAt place(x, at);
     const Variable losses = losses_of(x, positions, options);
     if (options.reduction == Reduction::none) return losses;
     if (options.reduction == Reduction::sum) return sum(losses);

@@ -69,7 +69,13 @@ class Steps {
                       "beam_size",
                       function, options.beam_size, options.n_best));
     }
-    options.lengths.check(shape[1], shape[0]);
+    try {
+      options.lengths.check(shape[1], shape[0]);
+    } catch (const ShapeError& error) {
+      throw ShapeError(fmt::format("{}: {}", function, error.what()));
+    } catch (const ValueError& error) {
+      throw ValueError(fmt::format("{}: {}", function, error.what()));
+    }
     return x;
   }
 

@@ -17,7 +17,9 @@
 #include <cstdint>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -83,31 +85,28 @@ class Decoder {
   void restart() {
     state_ = initial_;
     memory_ = memories_;
-    rows_ = static_cast<std::size_t>(sentences_);
     sentence_of_.resize(static_cast<std::size_t>(sentences_));
     std::iota(sentence_of_.begin(), sentence_of_.end(), 0);
   }
 
-  /// The step that a search asks for, see StepFunction.
+  /// The step that a search asks for, see StepFunction. If it throws, it has not been made: the
+  /// next call goes on from the step before. Throws ValueError for another number of ids than
+  /// parents, or a parent that is no row of the step before.
   StepScores operator()(std::span<const std::int32_t> ids, std::span<const std::int32_t> parents) {
-    std::vector<std::int32_t> sentence_of;
-    for (const std::int32_t parent : parents) {
-      sentence_of.push_back(sentence_of_.at(static_cast<std::size_t>(parent)));
-    }
-    if (sentence_of != sentence_of_) memory_ = memories_.rows(sentence_of);
-    sentence_of_ = std::move(sentence_of);
-
+    std::vector<std::int32_t> sentence_of = sentences_of(ids, parents);
+    std::optional<Carried<M>> memory;
+    if (sentence_of != sentence_of_) memory = memories_.rows(sentence_of);
     // Greedy choice moves no row until a sentence is over.
-    std::vector<std::int32_t> unmoved(rows_);
+    std::vector<std::int32_t> unmoved(sentence_of_.size());
     std::iota(unmoved.begin(), unmoved.end(), 0);
-    if (!std::ranges::equal(parents, unmoved)) state_ = state_.rows(parents);
-    rows_ = parents.size();
+    std::optional<Carried<S>> moved;
+    if (!std::ranges::equal(parents, unmoved)) moved = state_.rows(parents);
 
     tape_.reset();
     const Tape::NoGradient guard = tape_.no_gradient();
     const Variable tokens = tape_.input(Tensor(Shape{static_cast<std::int64_t>(ids.size())}, ids));
-    const auto step =
-        detail::decode_step(step_, tape_, tokens, state_.on(tape_), memory_.on(tape_));
+    const auto step = detail::decode_step(step_, tape_, tokens, (moved ? *moved : state_).on(tape_),
+                                          (memory ? *memory : memory_).on(tape_));
     const Variable log_probabilities = log_softmax(step.logits);
     Variables results = defined_variables(step.state);
     results.push_back(log_probabilities);
@@ -115,17 +114,37 @@ class Decoder {
     if constexpr (requires { step.attention; }) attention = step.attention;
     if (attention.defined()) results.push_back(attention);
     evaluate(results);
+    StepScores scores{log_probabilities.value(),
+                      attention.defined() ? attention.value() : Tensor()};
     state_ = Carried<S>(step.state);
-    return {log_probabilities.value(), attention.defined() ? attention.value() : Tensor()};
+    if (memory) memory_ = std::move(*memory);
+    sentence_of_ = std::move(sentence_of);
+    return scores;
   }
 
  private:
+  std::vector<std::int32_t> sentences_of(std::span<const std::int32_t> ids,
+                                         std::span<const std::int32_t> parents) const {
+    if (ids.size() != parents.size()) {
+      throw ValueError("Decoder: got " + std::to_string(ids.size()) + " ids and " +
+                       std::to_string(parents.size()) + " parents; expected as many");
+    }
+    std::vector<std::int32_t> result;
+    for (const std::int32_t parent : parents) {
+      if (parent < 0 || static_cast<std::size_t>(parent) >= sentence_of_.size()) {
+        throw ValueError("Decoder: got parent " + std::to_string(parent) + "; expected 0 to " +
+                         std::to_string(sentence_of_.size()) + ", exclusive");
+      }
+      result.push_back(sentence_of_[static_cast<std::size_t>(parent)]);
+    }
+    return result;
+  }
+
   Step step_;
   Tape tape_;
   std::int64_t sentences_ = 0;
-  Carried<S> initial_, state_;    ///< of each sentence, and of each row
-  Carried<M> memories_, memory_;  ///< likewise
-  std::size_t rows_ = 0;
+  Carried<S> initial_, state_;             ///< of each sentence, and of each row
+  Carried<M> memories_, memory_;           ///< likewise
   std::vector<std::int32_t> sentence_of_;  ///< per row
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -23,10 +24,12 @@ void expect_per_sentence(std::size_t count, std::int64_t sentences, const char* 
 void check_decoding(const DecodingOptions& options, std::int64_t sentences) {
   const bool lengths_fit =
       std::ranges::all_of(options.max_lengths, [](std::int64_t n) { return n >= 0; });
-  if (sentences < 0 || options.max_length < 0 || options.min_length < 0 || !lengths_fit) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  if (sentences < 0 || sentences > kMost || options.max_length < 0 || options.min_length < 0 ||
+      !lengths_fit) {
     throw ValueError(
         fmt::format("decoding: got {} sentences, min_length {} and max_length {}; expected 0 or "
-                    "more of each",
+                    "more of each, and fewer than 2^31 sentences",
                     sentences, options.min_length,
                     lengths_fit ? options.max_length : std::ranges::min(options.max_lengths)));
   }

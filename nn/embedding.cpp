@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 
+#include <unroll/nn/arguments.h>
 namespace unroll::nn {
 
 namespace {
@@ -26,6 +28,7 @@ Scope::Initializer with_zero_row(const Scope::Initializer& base, std::int32_t ro
 Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
                      const EmbeddingOptions& options)
     : padding_idx(options.padding_idx), frozen(options.frozen) {
+  detail::expect_sizes("Embedding", {{"count", count}, {"width", width}});
   if (padding_idx && (*padding_idx < 0 || *padding_idx >= count)) {
     throw ValueError(
         fmt::format("Embedding: padding_idx is {}; expected 0 to {}", *padding_idx, count - 1));
@@ -36,12 +39,14 @@ Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
 }
 
 Variable Embedding::operator()(const Variable& ids, Location at) const {
-  const Variable table = use_like(ids, weight);
-  Variable vectors = rows(Operand(frozen ? detach(table) : table, at), Operand(ids, at));
-  if (!padding_idx) return vectors;
-  const Variable is_token = not_equal(ids, static_cast<double>(*padding_idx));
-  const Shape shape = ids.shape();
-  return where(reshape(is_token, shape.inserted(shape.rank(), 1)), vectors, 0.0);
+  return recorded(ids, at, "Embedding", [&]() -> Variable {
+    const Variable table = use_like(ids, weight);
+    Variable vectors = rows(Operand(frozen ? detach(table) : table, at), Operand(ids, at));
+    if (!padding_idx) return vectors;
+    const Variable is_token = not_equal(ids, static_cast<double>(*padding_idx));
+    const Shape shape = ids.shape();
+    return where(reshape(is_token, shape.inserted(shape.rank(), 1)), vectors, 0.0);
+  });
 }
 
 }  // namespace unroll::nn

@@ -22,8 +22,8 @@
 #include <utility>
 #include <vector>
 
-#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/attention.h>
 #include <unroll/nn/embedding.h>
 #include <unroll/nn/encoder_decoder_options.h>
@@ -197,7 +197,7 @@ std::vector<Cell> EncoderDecoder<Cell, Attention>::make_decoder(
 template <RecurrentCell Cell, class Attention>
 auto EncoderDecoder<Cell, Attention>::encode(Tape& tape, const Tensor& source,
                                              const Lengths& lengths, Location at) const -> Encoded {
-  return blame(at, "EncoderDecoder", [&] {
+  return recorded(tape, at, "EncoderDecoder", [&] {
     const Lengths known = lengths.given() ? lengths : lengths_of(source, options_.pad);
     const Variable embedded = embed(source_, tape.input(time_first(source)));
     const auto encoded = encoder_(embedded, {.lengths = known});
@@ -261,7 +261,7 @@ template <RecurrentCell Cell, class Attention>
 auto EncoderDecoder<Cell, Attention>::decode_step(const AttentionMemory& memory,
                                                   const DecoderState& state, const Variable& ids,
                                                   Location at) const -> Step {
-  return blame(at, "EncoderDecoder", [&]() -> Step {
+  return recorded(ids, at, "EncoderDecoder", [&]() -> Step {
     const Variable embedded = embed(target_, ids);
     Attending next = attend(memory, state, embedded);
     const Variable scores = logits(output_of(next.state.cells), next.attended.context, embedded);
@@ -274,7 +274,7 @@ Variable EncoderDecoder<Cell, Attention>::loss(Tape& tape, const Tensor& source,
                                                const Tensor& target,
                                                const TargetLossOptions& options,
                                                Location at) const {
-  return blame(at, "EncoderDecoder", [&] {
+  return recorded(tape, at, "EncoderDecoder", [&] {
     const Shape shape = target.shape();
     if (shape.rank() != 2 || shape[1] < 2 || shape[0] != source.shape().extent(0)) {
       throw ShapeError("got target " + to_string(shape) + " for source " +

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <unroll/autograd/error.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/lengths.h>
 #include <unroll/nn/teacher_forcing.h>
 #include <unroll/ops/losses.h>
@@ -36,13 +37,17 @@ namespace detail {
 /// The same options. Throws ValueError for fewer than one layer, if `pad` is no id of both sides,
 /// or for a tied output without the layer that gives it the embedding's width.
 inline const EncoderDecoderOptions& checked(const EncoderDecoderOptions& options) {
+  expect_sizes("EncoderDecoder", {{"source_vocabulary", options.source_vocabulary},
+                                  {"target_vocabulary", options.target_vocabulary},
+                                  {"embedding", options.embedding},
+                                  {"hidden", options.hidden}});
+  layer_count("EncoderDecoder", options.encoder_layers);
+  layer_count("EncoderDecoder", options.decoder_layers);
+  expect_rate("EncoderDecoder", "dropout", options.dropout);
   const std::int64_t ids = std::min(options.source_vocabulary, options.target_vocabulary);
-  if (options.encoder_layers < 1 || options.decoder_layers < 1 || options.pad < 0 ||
-      options.pad >= ids) {
-    throw ValueError("EncoderDecoder: got " + std::to_string(options.encoder_layers) + " and " +
-                     std::to_string(options.decoder_layers) + " layers and pad " +
-                     std::to_string(options.pad) + " of " + std::to_string(ids) +
-                     " ids; expected 1 layer or more and an id");
+  if (options.pad < 0 || options.pad >= ids) {
+    throw ValueError("EncoderDecoder: got pad " + std::to_string(options.pad) + " of " +
+                     std::to_string(ids) + " ids; expected one of them");
   }
   if (options.tie_output && !options.deep_output) {
     throw ValueError("EncoderDecoder: got tie_output without deep_output; expected both");

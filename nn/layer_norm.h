@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/init.h>
 #include <unroll/nn/parameter.h>
 #include <unroll/ops/softmax.h>
@@ -15,10 +16,13 @@ struct LayerNorm {
   Parameter weight, bias;
   double epsilon;
 
-  LayerNorm(const Scope& scope, std::int64_t width, double eps = 1e-5)
-      : weight(scope.parameter("weight", {width}, init::ones())),
-        bias(scope.parameter("bias", {width}, init::zeros())),
-        epsilon(eps) {}
+  /// Throws ShapeError for a width that is no size, ValueError unless eps >= 0.
+  LayerNorm(const Scope& scope, std::int64_t width, double eps = 1e-5) : epsilon(eps) {
+    detail::expect_sizes("LayerNorm", {{"width", width}});
+    detail::expect_epsilon("LayerNorm", eps);
+    weight = scope.parameter("weight", {width}, init::ones());
+    bias = scope.parameter("bias", {width}, init::zeros());
+  }
 
   /// x [..., width]
   Variable operator()(const Variable& x, Location at = Location::current()) const {

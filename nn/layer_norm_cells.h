@@ -9,6 +9,8 @@
 #include <string>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/shaping.h>
@@ -29,7 +31,7 @@ struct NormalizedWeights {
 
   NormalizedWeights(const Scope& scope, std::int64_t gates, std::int64_t in, std::int64_t hidden,
                     const LayerNormCellOptions& options)
-      : weights(scope, gates, in, hidden, with_zero_biases(options.weights)),
+      : weights(scope, gates, in, hidden, checked(options)),
         gain_ih(
             scope.parameter("gain_ih" + options.weights.suffix, {gates * hidden}, init::ones())),
         gain_hh(
@@ -50,7 +52,9 @@ struct NormalizedWeights {
   }
 
  private:
-  static RecurrentWeightOptions with_zero_biases(RecurrentWeightOptions options) {
+  static RecurrentWeightOptions checked(const LayerNormCellOptions& given) {
+    detail::expect_epsilon("layer-norm cell", given.epsilon);
+    RecurrentWeightOptions options = given.weights;
     if (!options.bias) {
       throw ValueError("layer-norm cell: got bias = false; expected biases for its normalisation");
     }
@@ -81,15 +85,18 @@ struct LayerNormLSTMCell {
   }
 
   /// x [B, in], h and c [B, hidden]
-  State step(const Variable& x, const State& state) const {
-    const RecurrentWeights& w = weights.weights;
-    const Variable gates =
-        weights.normalized(weights.from_input(x), weights.gain_ih, w.bias_ih, 0, 4) +
-        weights.normalized(weights.from_hidden(state.h), weights.gain_hh, w.bias_hh, 0, 4);
-    const Variable i = sigmoid(w.gate(gates, 0)), f = sigmoid(w.gate(gates, 1));
-    const Variable g = tanh(w.gate(gates, 2)), o = sigmoid(w.gate(gates, 3));
-    const Variable c = f * state.c + i * g;
-    return {o * tanh(layer_norm(c, gain_c, bias_c, weights.epsilon)), c};
+  State step(const Variable& x, const State& state, Location at = Location::current()) const {
+    return recorded({x, state.h, state.c}, at, "LayerNormLSTMCell", [&]() -> State {
+      weights.weights.expect_fitting(x, state.h);
+      const RecurrentWeights& w = weights.weights;
+      const Variable gates =
+          weights.normalized(weights.from_input(x), weights.gain_ih, w.bias_ih, 0, 4) +
+          weights.normalized(weights.from_hidden(state.h), weights.gain_hh, w.bias_hh, 0, 4);
+      const Variable i = sigmoid(w.gate(gates, 0)), f = sigmoid(w.gate(gates, 1));
+      const Variable g = tanh(w.gate(gates, 2)), o = sigmoid(w.gate(gates, 3));
+      const Variable c = f * state.c + i * g;
+      return {o * tanh(layer_norm(c, gain_c, bias_c, weights.epsilon)), c};
+    });
   }
 };
 
@@ -107,20 +114,26 @@ struct LayerNormGRUCell {
   }
 
   /// x [B, in], h [B, hidden] -> [B, hidden]
-  Variable step(const Variable& x, const Variable& h) const { return step(x, h, h); }
+  Variable step(const Variable& x, const Variable& h, Location at = Location::current()) const {
+    return step(x, h, h, at);
+  }
   /// The same with `read` in place of h in the products (see ReadsApart).
-  Variable step(const Variable& x, const Variable& h, const Variable& read) const {
-    const RecurrentWeights& w = weights.weights;
-    const Variable of_x = weights.from_input(x), of_h = weights.from_hidden(read);
-    const auto normalized_x = [&](std::int64_t begin, std::int64_t end) {
-      return weights.normalized(of_x, weights.gain_ih, w.bias_ih, begin, end);
-    };
-    const auto normalized_h = [&](std::int64_t begin, std::int64_t end) {
-      return weights.normalized(of_h, weights.gain_hh, w.bias_hh, begin, end);
-    };
-    const Variable gates = sigmoid(normalized_x(0, 2) + normalized_h(0, 2));
-    const Variable candidate = tanh(normalized_x(2, 3) + w.gate(gates, 0) * normalized_h(2, 3));
-    return candidate + w.gate(gates, 1) * (h - candidate);
+  Variable step(const Variable& x, const Variable& h, const Variable& read,
+                Location at = Location::current()) const {
+    return recorded({x, h, read}, at, "LayerNormGRUCell", [&]() -> Variable {
+      weights.weights.expect_fitting(x, read);
+      const RecurrentWeights& w = weights.weights;
+      const Variable of_x = weights.from_input(x), of_h = weights.from_hidden(read);
+      const auto normalized_x = [&](std::int64_t begin, std::int64_t end) {
+        return weights.normalized(of_x, weights.gain_ih, w.bias_ih, begin, end);
+      };
+      const auto normalized_h = [&](std::int64_t begin, std::int64_t end) {
+        return weights.normalized(of_h, weights.gain_hh, w.bias_hh, begin, end);
+      };
+      const Variable gates = sigmoid(normalized_x(0, 2) + normalized_h(0, 2));
+      const Variable candidate = tanh(normalized_x(2, 3) + w.gate(gates, 0) * normalized_h(2, 3));
+      return candidate + w.gate(gates, 1) * (h - candidate);
+    });
   }
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include <unroll/autograd/error.h>
 
@@ -43,6 +44,12 @@ void Lengths::check(std::int64_t batch, std::int64_t steps) const {
     throw ShapeError(fmt::format("got {} lengths for a batch of {}; expected one per sequence",
                                  values_->size(), batch));
   }
+  // Rows of the batch are numbered in int32.
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  if (batch > 0 && steps > kMost / batch) {
+    throw ShapeError(fmt::format("got {} sequences of {} steps; expected at most {} steps in all",
+                                 batch, steps, kMost));
+  }
   for (std::size_t b = 0; b < values_->size(); ++b) {
     if ((*values_)[b] < 0 || (*values_)[b] > steps) {
       throw ValueError(
@@ -53,6 +60,9 @@ void Lengths::check(std::int64_t batch, std::int64_t steps) const {
 
 std::vector<std::int32_t> Lengths::or_full(std::int64_t batch, std::int64_t steps) const {
   if (values_) return *values_;
+  if (steps > std::numeric_limits<std::int32_t>::max()) {
+    throw ShapeError(fmt::format("got {} steps; expected fewer than 2^31", steps));
+  }
   return std::vector<std::int32_t>(static_cast<std::size_t>(batch),
                                    static_cast<std::int32_t>(steps));
 }

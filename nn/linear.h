@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/init.h>
 #include <unroll/nn/parameter.h>
 #include <unroll/ops/linear_algebra.h>
@@ -29,6 +30,7 @@ struct Linear {
   Parameter weight, bias;  ///< bias is undefined if the options say so
 
   Linear(const Scope& scope, std::int64_t in, std::int64_t out, const LinearOptions& options = {}) {
+    detail::expect_sizes("Linear", {{"in", in}, {"out", out}});
     const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(in, 1)));
     weight = scope.parameter("weight", {out, in}, init::uniform(-bound, bound));
     if (options.bias) bias = scope.parameter("bias", {out}, init::uniform(-bound, bound));

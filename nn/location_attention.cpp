@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/indexing.h>
 #include <unroll/ops/shaping.h>
@@ -19,9 +20,12 @@ namespace {
 
 /// Before anything is made in it.
 const Scope& checked(const Scope& scope, const LocationAttentionOptions& options) {
-  if (options.window < 1 || options.window % 2 == 0) {
-    throw ValueError(fmt::format("LocationAttention: got a window of {}; expected an odd number",
-                                 options.window));
+  detail::expect_sizes("LocationAttention", {{"filters", options.filters}});
+  constexpr std::int64_t kWidest = std::int64_t{1} << 20;
+  if (options.window < 1 || options.window > kWidest || options.window % 2 == 0) {
+    throw ValueError(
+        fmt::format("LocationAttention: got a window of {}; expected an odd number up to 2^20",
+                    options.window));
   }
   return scope;
 }
@@ -63,7 +67,7 @@ Variable LocationAttention::first(const AttentionMemory& memory) const {
 
 Attended LocationAttention::operator()(const Variable& query, const AttentionMemory& memory,
                                        const Variable& last, Location at) const {
-  return blame(at, "LocationAttention", [&] {
+  return recorded({query, memory.keys, last}, at, "LocationAttention", [&] {
     const Variable around = input_like(last, windows(last.shape().extent(1), filters_.shape()[1]));
     const Variable seen = take_rows(transpose(last, 0, 1), around);     // [S, window, B]
     const Variable features = matmul(use_like(last, filters_), seen);   // [S, filters, B]

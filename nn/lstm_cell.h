@@ -7,6 +7,7 @@
 #include <optional>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/shaping.h>
@@ -46,13 +47,16 @@ struct LSTMCell {
   }
 
   /// x [B, in], h [B, hidden or projection], c [B, hidden]
-  State step(const Variable& x, const State& state) const {
-    const Variable gates = weights.from_input(x) + weights.from_hidden(state.h);
-    const Variable i = sigmoid(weights.gate(gates, 0)), f = sigmoid(weights.gate(gates, 1));
-    const Variable g = tanh(weights.gate(gates, 2)), o = sigmoid(weights.gate(gates, 3));
-    const Variable c = f * state.c + i * g;
-    const Variable h = o * tanh(c);
-    return {weight_hr.defined() ? linear(h, weight_hr) : h, c};
+  State step(const Variable& x, const State& state, Location at = Location::current()) const {
+    return recorded({x, state.h, state.c}, at, "LSTMCell", [&]() -> State {
+      weights.expect_fitting(x, state.h);
+      const Variable gates = weights.from_input(x) + weights.from_hidden(state.h);
+      const Variable i = sigmoid(weights.gate(gates, 0)), f = sigmoid(weights.gate(gates, 1));
+      const Variable g = tanh(weights.gate(gates, 2)), o = sigmoid(weights.gate(gates, 3));
+      const Variable c = f * state.c + i * g;
+      const Variable h = o * tanh(c);
+      return {weight_hr.defined() ? linear(h, weight_hr) : h, c};
+    });
   }
 
  private:

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/ops/elementwise.h>
 
@@ -30,12 +31,18 @@ struct MinimalGatedCell {
   }
 
   /// x [B, in], h [B, hidden] -> [B, hidden]
-  Variable step(const Variable& x, const Variable& h) const { return step(x, h, h); }
+  Variable step(const Variable& x, const Variable& h, Location at = Location::current()) const {
+    return step(x, h, h, at);
+  }
   /// The same with `read` in place of h in the products (see ReadsApart).
-  Variable step(const Variable& x, const Variable& h, const Variable& read) const {
-    const Variable f = sigmoid(forget.from_input(x) + forget.from_hidden(read));
-    const Variable n = tanh(candidate.from_input(x) + candidate.from_hidden(f * read));
-    return h + f * (n - h);
+  Variable step(const Variable& x, const Variable& h, const Variable& read,
+                Location at = Location::current()) const {
+    return recorded({x, h, read}, at, "MinimalGatedCell", [&]() -> Variable {
+      forget.expect_fitting(x, read);
+      const Variable f = sigmoid(forget.from_input(x) + forget.from_hidden(read));
+      const Variable n = tanh(candidate.from_input(x) + candidate.from_hidden(f * read));
+      return h + f * (n - h);
+    });
   }
 
  private:

@@ -5,8 +5,9 @@
 
 #include <cmath>
 
-#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/sequence_mask.h>
 #include <unroll/ops/dropout.h>
 #include <unroll/ops/elementwise.h>
@@ -48,6 +49,10 @@ MultiheadMemory extended(const MultiheadMemory& memory, const MultiheadMemory& m
 MultiheadAttention::MultiheadAttention(const Scope& scope, std::int64_t width, std::int64_t heads,
                                        const MultiheadAttentionOptions& options)
     : width_(width), heads_(heads), dropout_(options.dropout), batch_first_(options.batch_first) {
+  detail::expect_sizes(
+      "MultiheadAttention",
+      {{"width", width}, {"key_width", options.key_width}, {"value_width", options.value_width}});
+  detail::expect_rate("MultiheadAttention", "dropout", options.dropout);
   if (heads < 1 || width % heads != 0) {
     throw ValueError(
         fmt::format("MultiheadAttention: got {} heads for a width of {}; expected a "
@@ -103,7 +108,7 @@ Variable MultiheadAttention::projected(const Variable& x, Part part) const {
 
 MultiheadMemory MultiheadAttention::prepare(const Variable& key, const Variable& value,
                                             const Lengths& lengths, Location at) const {
-  return blame(at, "MultiheadAttention", [&]() -> MultiheadMemory {
+  return recorded({key, value}, at, "MultiheadAttention", [&]() -> MultiheadMemory {
     expect_shape(key, Part::key);
     expect_shape(value, Part::value);
     if (key.shape().without(2) != value.shape().without(2)) {
@@ -125,32 +130,37 @@ MultiheadMemory MultiheadAttention::empty(const Variable& like, std::int64_t bat
 MultiheadAttended MultiheadAttention::attend(const Variable& query, const MultiheadMemory& memory,
                                              const MultiheadAttendOptions& options,
                                              Location at) const {
-  return blame(at, "MultiheadAttention", [&]() -> MultiheadAttended {
-    expect_shape(query, Part::query);
-    const std::int64_t head_width = width_ / heads_;
-    const double scale = 1 / std::sqrt(static_cast<double>(head_width));
-    const Variable q = projected(query, Part::query) * scale;
-    const Variable scores = matmul(q, transpose(memory.keys, 2, 3));
-    const std::int64_t batch = scores.shape()[0], steps = scores.shape()[2];
-    Variable mask = both(memory.mask, options.mask);
-    if (options.causal) {
-      mask = both(mask, input_like(query, causal_mask(steps, scores.shape()[3])));
-    }
-    const Variable weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores);
-    const Variable heads = matmul(dropout(weights, dropout_), memory.values);  // [B, heads, T, d]
-    const Variable joined = batch_first_
-                                ? reshape(permute(heads, {0, 2, 1, 3}), {batch, steps, width_})
-                                : reshape(permute(heads, {2, 0, 1, 3}), {steps, batch, width_});
-    return {(*out_)(joined), weights};
-  });
+  return recorded(
+      {query, memory.keys, memory.values, memory.mask, options.mask}, at, "MultiheadAttention",
+      [&]() -> MultiheadAttended {
+        expect_shape(query, Part::query);
+        const std::int64_t head_width = width_ / heads_;
+        const double scale = 1 / std::sqrt(static_cast<double>(head_width));
+        const Variable q = projected(query, Part::query) * scale;
+        const Variable scores = matmul(q, transpose(memory.keys, 2, 3));
+        const std::int64_t batch = scores.shape()[0], steps = scores.shape()[2];
+        Variable mask = both(memory.mask, options.mask);
+        if (options.causal) {
+          mask = both(mask, input_like(query, causal_mask(steps, scores.shape()[3])));
+        }
+        const Variable weights = mask.defined() ? masked_softmax(scores, mask) : softmax(scores);
+        const Variable heads =
+            matmul(dropout(weights, dropout_), memory.values);  // [B, heads, T, d]
+        const Variable joined = batch_first_
+                                    ? reshape(permute(heads, {0, 2, 1, 3}), {batch, steps, width_})
+                                    : reshape(permute(heads, {2, 0, 1, 3}), {steps, batch, width_});
+        return {(*out_)(joined), weights};
+      });
 }
 
 MultiheadAttended MultiheadAttention::operator()(const Variable& query, const Variable& key,
                                                  const Variable& value,
                                                  const MultiheadOptions& options,
                                                  Location at) const {
-  return attend(query, prepare(key, value, options.key_lengths, at),
-                {.mask = options.mask, .causal = options.causal}, at);
+  return recorded({query, key, value}, at, "MultiheadAttention", [&] {
+    return attend(query, prepare(key, value, options.key_lengths, at),
+                  {.mask = options.mask, .causal = options.causal}, at);
+  });
 }
 
 }  // namespace unroll::nn

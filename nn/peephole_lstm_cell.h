@@ -3,6 +3,7 @@
 //                     h' = sigmoid(o + p_o c') tanh(c')          (Gers and Schmidhuber 2000)
 #pragma once
 
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/shaping.h>
@@ -36,14 +37,17 @@ struct PeepholeLSTMCell {
   }
 
   /// x [B, in], h and c [B, hidden]
-  State step(const Variable& x, const State& state) const {
-    const Variable gates = weights.from_input(x) + weights.from_hidden(state.h);
-    const Variable p = use_like(x, peephole);
-    const Variable i = sigmoid(weights.gate(gates, 0) + weights.gate(p, 0) * state.c);
-    const Variable f = sigmoid(weights.gate(gates, 1) + weights.gate(p, 1) * state.c);
-    const Variable c = f * state.c + i * tanh(weights.gate(gates, 2));
-    const Variable o = sigmoid(weights.gate(gates, 3) + weights.gate(p, 2) * c);
-    return {o * tanh(c), c};
+  State step(const Variable& x, const State& state, Location at = Location::current()) const {
+    return recorded({x, state.h, state.c}, at, "PeepholeLSTMCell", [&]() -> State {
+      weights.expect_fitting(x, state.h);
+      const Variable gates = weights.from_input(x) + weights.from_hidden(state.h);
+      const Variable p = use_like(x, peephole);
+      const Variable i = sigmoid(weights.gate(gates, 0) + weights.gate(p, 0) * state.c);
+      const Variable f = sigmoid(weights.gate(gates, 1) + weights.gate(p, 1) * state.c);
+      const Variable c = f * state.c + i * tanh(weights.gate(gates, 2));
+      const Variable o = sigmoid(weights.gate(gates, 3) + weights.gate(p, 2) * c);
+      return {o * tanh(c), c};
+    });
   }
 };
 

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/parameter.h>
 #include <unroll/nn/sequence_mask.h>
 #include <unroll/nn/state.h>
@@ -55,6 +55,11 @@ struct Steps {
     if constexpr (!std::is_same_v<T, bool>) values = values.to(x.dtype());
     return mask_for(input_like(x, values), zeros());
   }
+  /// bool, to go with x: true at the real steps.
+  Variable real() const {
+    const Variable mask = input_like(x, length_mask(Lengths(lengths), count));
+    return mask_for(time_axis == 1 ? mask : transpose(mask, 0, 1), x);
+  }
   /// The outputs, with `number` at the padded steps.
   Variable with_pads(double number) const {
     return SequenceMask(x, lengths, time_axis == 1)(x, number);
@@ -64,7 +69,7 @@ struct Steps {
 }  // namespace
 
 Variable pool_last(const Variable& outputs, const PoolOptions& options, Location at) {
-  return blame(at, "pool_last", [&] {
+  return recorded(outputs, at, "pool_last", [&] {
     const Steps steps(outputs, options);
     if (steps.all_full && steps.count > 0) {
       return select(steps.x, steps.time_axis, steps.count - 1);
@@ -83,7 +88,7 @@ Variable pool_last(const Variable& outputs, const PoolOptions& options, Location
 }
 
 Variable pool_mean(const Variable& outputs, const PoolOptions& options, Location at) {
-  return blame(at, "pool_mean", [&] {
+  return recorded(outputs, at, "pool_mean", [&] {
     const Steps steps(outputs, options);
     if (steps.count == 0) return steps.zeros();
     if (steps.all_full) return mean(steps.x, steps.time_axis);
@@ -93,13 +98,18 @@ Variable pool_mean(const Variable& outputs, const PoolOptions& options, Location
 }
 
 Variable pool_max(const Variable& outputs, const PoolOptions& options, Location at) {
-  return blame(at, "pool_max", [&] {
+  return recorded(outputs, at, "pool_max", [&] {
     const Steps steps(outputs, options);
     if (steps.count == 0) return steps.zeros();
     if (steps.all_full) return max(steps.x, steps.time_axis);
-    const Variable largest =
-        max(steps.with_pads(-std::numeric_limits<double>::infinity()), steps.time_axis);
-    return where(steps.per_sequence([](std::int32_t length) { return length > 0; }), largest, 0.0);
+    constexpr double kNever = -std::numeric_limits<double>::infinity();
+    const Variable largest = detach(max(steps.with_pads(kNever), steps.time_axis, true));
+    // The mean of the real steps that equal it: a pad takes no share, not even of -inf.
+    const Variable chosen = equal(steps.x, largest) * steps.real() > 0.0;
+    const Variable count = sum(where(chosen, zeros_like(steps.x, {}) + 1.0, 0.0), steps.time_axis);
+    const Variable total = sum(where(chosen, steps.x, 0.0), steps.time_axis);
+    return where(steps.per_sequence([](std::int32_t length) { return length > 0; }), total / count,
+                 0.0);
   });
 }
 

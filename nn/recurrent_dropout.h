@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/parameter.h>
 #include <unroll/ops/dropout.h>
@@ -23,8 +24,10 @@ struct RecurrentDropout {
   Cell cell;
   double rate;
 
-  /// Walking throws ValueError unless 0 <= rate < 1.
-  RecurrentDropout(Cell wrapped, double dropout) : cell(std::move(wrapped)), rate(dropout) {}
+  /// Throws ValueError unless 0 <= dropout < 1.
+  RecurrentDropout(Cell wrapped, double dropout) : cell(std::move(wrapped)), rate(dropout) {
+    detail::expect_rate("RecurrentDropout", "dropout", dropout);
+  }
 
   State initial_state(const Variable& like, std::int64_t batch) const {
     const StateOf<Cell> state = cell.initial_state(like, batch);

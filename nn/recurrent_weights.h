@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include <unroll/autograd/error.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/linear.h>
 #include <unroll/nn/parameter.h>
 #include <unroll/ops/shaping.h>
@@ -36,6 +38,7 @@ struct RecurrentWeights {
                    std::int64_t hidden_size, std::int64_t output,
                    const RecurrentWeightOptions& options)
       : hidden(hidden_size) {
+    detail::expect_sizes("recurrent cell", {{"in", in}, {"hidden", hidden}, {"output", output}});
     const auto create = [&](const char* name, const Shape& shape, const Scope::Initializer& own) {
       return scope.parameter(name + options.suffix, shape, own ? own : usual(hidden));
     };
@@ -50,6 +53,19 @@ struct RecurrentWeights {
   static Scope::Initializer usual(std::int64_t size) {
     const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(size, 1)));
     return init::uniform(-bound, bound);
+  }
+
+  /// Throws ShapeError unless x is [batch, in] and h [batch, output], or one row for all.
+  void expect_fitting(const Variable& x, const Variable& h) const {
+    const Shape of_x = x.shape(), of_h = h.shape();
+    const bool fit = of_x.rank() >= 2 && of_x.rank() == of_h.rank() &&
+                     of_x.extent(-1) == weight_ih.shape()[1] &&
+                     of_h.extent(-1) == weight_hh.shape()[1] &&
+                     broadcastable(of_x.without(of_x.rank() - 1), of_h.without(of_h.rank() - 1));
+    if (fit) return;
+    throw ShapeError("got x " + to_string(of_x) + " and the state " + to_string(of_h) +
+                     "; expected [batch, " + std::to_string(weight_ih.shape()[1]) +
+                     "] and [batch, " + std::to_string(weight_hh.shape()[1]) + "]");
   }
 
   /// x W_ih^T + b_ih

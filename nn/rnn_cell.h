@@ -1,6 +1,7 @@
 // RNNCell    h' = tanh(W_ih x + b_ih + W_hh h + b_hh)                            (Elman 1990)
 #pragma once
 
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/recurrent_weights.h>
 #include <unroll/ops/elementwise.h>
 
@@ -27,9 +28,12 @@ struct RNNCell {
   }
 
   /// x [B, in], h [B, hidden] -> [B, hidden]
-  Variable step(const Variable& x, const Variable& h) const {
-    const Variable sum = weights.from_input(x) + weights.from_hidden(h);
-    return activation == RNNActivation::tanh ? tanh(sum) : relu(sum);
+  Variable step(const Variable& x, const Variable& h, Location at = Location::current()) const {
+    return recorded({x, h}, at, "RNNCell", [&]() -> Variable {
+      weights.expect_fitting(x, h);
+      const Variable sum = weights.from_input(x) + weights.from_hidden(h);
+      return activation == RNNActivation::tanh ? tanh(sum) : relu(sum);
+    });
   }
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <unroll/autograd/error.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/cell.h>
 #include <unroll/ops/dropout.h>
 
@@ -21,6 +22,7 @@ struct StackedCell {
 
   explicit StackedCell(std::vector<Cell> layers, double dropout = 0)
       : cells(std::move(layers)), dropout_rate(dropout) {
+    detail::expect_rate("StackedCell", "dropout", dropout_rate);
     if (cells.empty()) throw ValueError("StackedCell: got no cells; expected at least one");
   }
 

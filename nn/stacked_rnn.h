@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <unroll/autograd/error.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/gru_cell.h>
 #include <unroll/nn/lstm_cell.h>
 #include <unroll/nn/residual.h>
@@ -38,13 +39,16 @@ class StackedRNN {
   using States = RecycledVector<StateOf<Cell>>;
 
   /// One cell per layer; if bidirectional two, forward and backward, and a layer's outputs are
-  /// those of both side by side. Throws ValueError for no cells, or half a layer.
+  /// those of both side by side. Throws ValueError for no cells, half a layer, or a rate of dropout
+  /// outside [0, 1).
   explicit StackedRNN(std::vector<Cell> cells, const StackOptions& options = {})
       : cells_(std::move(cells)), options_(options) {
     if (cells_.empty() || cells_.size() % directions() != 0) {
       throw ValueError("StackedRNN: got " + std::to_string(cells_.size()) + " cells; expected " +
                        std::to_string(directions()) + " per layer");
     }
+    detail::expect_rate("StackedRNN", "dropout", options.dropout);
+    detail::expect_rate("StackedRNN", "input_dropout", options.input_dropout);
   }
 
   /// As unroll. `last` holds the states of all cells, layer by layer, forward before backward.
@@ -52,7 +56,7 @@ class StackedRNN {
   /// between layers of different widths.
   Unrolled<States> operator()(const Variable& inputs, const UnrollOptions<States>& options = {},
                               Location at = Location::current()) const {
-    return blame(at, "StackedRNN", [&] {
+    return recorded_by_user(inputs, at, "StackedRNN", [&] {
       if (options.initial_state && options.initial_state->size() != cells_.size()) {
         throw ValueError("got " + std::to_string(options.initial_state->size()) +
                          " initial states; expected one per cell, " +
@@ -69,7 +73,8 @@ class StackedRNN {
           const std::size_t i = layer * directions() + direction;
           std::optional<StateOf<Cell>> initial;
           if (options.initial_state) initial = (*options.initial_state)[i];
-          auto walked = detail::walk(cells_[i], x, options.reverse != (direction == 1), initial);
+          auto walked =
+              detail::walk(cells_[i], x, options.reverse != (direction == 1), initial, at);
           outputs.push_back(detail::rows_of(walked));
           result.last.push_back(std::move(walked.last));
         }
@@ -139,7 +144,7 @@ class RecurrentLayers : public StackedRNN<Cell> {
                   const LayerOptions& options = {}, const typename Cell::Options& cell = {})
       : RecurrentLayers(scope, in,
                         std::vector<std::int64_t>(
-                            static_cast<std::size_t>(std::max(options.layers, 0)), hidden),
+                            detail::layer_count("RecurrentLayers", options.layers), hidden),
                         options, cell) {}
 
   /// One layer of each width; `options.layers` may say so or stay 1. Throws ValueError for no
@@ -154,6 +159,11 @@ class RecurrentLayers : public StackedRNN<Cell> {
   static std::vector<Cell> make_cells(const Scope& scope, std::int64_t in,
                                       const std::vector<std::int64_t>& widths,
                                       const LayerOptions& options, typename Cell::Options cell) {
+    detail::expect_rate("RecurrentLayers", "dropout", options.dropout);
+    detail::expect_rate("RecurrentLayers", "input_dropout", options.input_dropout);
+    for (const std::int64_t width : widths) {
+      detail::expect_sizes("RecurrentLayers", {{"in", in}, {"width", width}});
+    }
     if (options.layers > 1 && static_cast<std::size_t>(options.layers) != widths.size()) {
       throw ValueError("RecurrentLayers: got " + std::to_string(options.layers) + " layers and " +
                        std::to_string(widths.size()) + " widths; expected one width per layer");

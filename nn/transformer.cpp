@@ -4,8 +4,9 @@
 #include <string>
 #include <utility>
 
-#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
+#include <unroll/nn/arguments.h>
 #include <unroll/nn/sequence_mask.h>
 #include <unroll/ops/dropout.h>
 #include <unroll/ops/elementwise.h>
@@ -33,17 +34,16 @@ Variable TransformerLayer::dropped(const Variable& x) const { return dropout(x, 
 
 namespace {
 
+/// Checks what attention does not, before it is made.
 MultiheadAttentionOptions attention_options(const TransformerOptions& options) {
+  detail::expect_sizes("TransformerLayer", {{"feedforward", options.feedforward}});
   return {.dropout = options.dropout, .batch_first = options.batch_first};
 }
 
 template <class Layer>
 std::vector<Layer> make_layers(const char* of, const Scope& scope, int count, std::int64_t width,
                                const TransformerOptions& options) {
-  if (count < 0) {
-    throw ValueError(std::string(of) + ": got " + std::to_string(count) +
-                     " layers; expected 0 or more");
-  }
+  detail::layer_count(of, count, 0);
   std::vector<Layer> layers;
   for (int i = 0; i < count; ++i) {
     layers.emplace_back(scope / "layers" / std::to_string(i), width, options);
@@ -62,7 +62,7 @@ TransformerEncoderLayer::TransformerEncoderLayer(const Scope& scope, std::int64_
 
 Variable TransformerEncoderLayer::operator()(const Variable& x, const TransformerEncoderCall& call,
                                              Location at) const {
-  return blame(at, "TransformerEncoderLayer", [&] {
+  return recorded(x, at, "TransformerEncoderLayer", [&] {
     const SequenceMask real(x, call.lengths, common_.options().batch_first);
     const Variable attended = common_.sublayer(real(x), norm1_, [&](const Variable& y) {
       return attention_(y, y, y,
@@ -95,7 +95,7 @@ Variable TransformerDecoderLayer::sublayers(const Variable& x, OverSelf over_sel
 Variable TransformerDecoderLayer::operator()(const Variable& x, const Variable& memory,
                                              const TransformerDecoderCall& call,
                                              Location at) const {
-  return blame(at, "TransformerDecoderLayer", [&] {
+  return recorded({x, memory}, at, "TransformerDecoderLayer", [&] {
     const SequenceMask real(x, call.lengths, common_.options().batch_first);
     const MultiheadMemory prepared = prepare(memory, call.memory_lengths, at);
     return real(sublayers(
@@ -116,7 +116,7 @@ TransformerDecoderLayer::Decoded TransformerDecoderLayer::step(const Variable& x
                                                                const State& state,
                                                                const MultiheadMemory& memory,
                                                                Location at) const {
-  return blame(at, "TransformerDecoderLayer", [&] {
+  return recorded({x, state.keys, memory.keys}, at, "TransformerDecoderLayer", [&] {
     Decoded result;
     const int time_axis = common_.options().batch_first ? 1 : 0;
     const Variable output = sublayers(
@@ -145,7 +145,7 @@ TransformerEncoder::TransformerEncoder(const Scope& scope, int layers, std::int6
 
 Variable TransformerEncoder::operator()(const Variable& x, const TransformerEncoderCall& call,
                                         Location at) const {
-  return blame(at, "TransformerEncoder", [&] {
+  return recorded(x, at, "TransformerEncoder", [&] {
     Variable y = x;
     for (const auto& layer : layers_) y = layer(y, call, at);
     return norm_ ? SequenceMask(x, call.lengths, batch_first_)((*norm_)(y)) : y;
@@ -162,7 +162,7 @@ TransformerDecoder::TransformerDecoder(const Scope& scope, int layers, std::int6
 
 Variable TransformerDecoder::operator()(const Variable& x, const Variable& memory,
                                         const TransformerDecoderCall& call, Location at) const {
-  return blame(at, "TransformerDecoder", [&] {
+  return recorded({x, memory}, at, "TransformerDecoder", [&] {
     Variable y = x;
     for (const auto& layer : layers_) y = layer(y, memory, call, at);
     return norm_ ? SequenceMask(x, call.lengths, batch_first_)((*norm_)(y)) : y;
@@ -171,9 +171,11 @@ Variable TransformerDecoder::operator()(const Variable& x, const Variable& memor
 
 TransformerDecoder::Memory TransformerDecoder::prepare(const Variable& memory,
                                                        const Lengths& lengths, Location at) const {
-  Memory result;
-  for (const auto& layer : layers_) result.push_back(layer.prepare(memory, lengths, at));
-  return result;
+  return recorded(memory, at, "TransformerDecoder", [&] {
+    Memory result;
+    for (const auto& layer : layers_) result.push_back(layer.prepare(memory, lengths, at));
+    return result;
+  });
 }
 
 TransformerDecoder::State TransformerDecoder::initial_state(const Variable& like,
@@ -185,15 +187,22 @@ TransformerDecoder::State TransformerDecoder::initial_state(const Variable& like
 
 TransformerDecoder::Decoded TransformerDecoder::step(const Variable& x, const State& state,
                                                      const Memory& memory, Location at) const {
-  Decoded result{x, {}, {}};
-  for (std::size_t i = 0; i < layers_.size(); ++i) {
-    auto [output, weights, next] = layers_[i].step(result.output, state.at(i), memory.at(i), at);
-    result.output = std::move(output);
-    result.weights = std::move(weights);
-    result.state.push_back(std::move(next));
-  }
-  if (norm_) result.output = (*norm_)(result.output);
-  return result;
+  return recorded(x, at, "TransformerDecoder", [&]() -> Decoded {
+    if (state.size() != layers_.size() || memory.size() != layers_.size()) {
+      throw ValueError("got " + std::to_string(state.size()) + " states and " +
+                       std::to_string(memory.size()) + " memories; expected one per layer, " +
+                       std::to_string(layers_.size()));
+    }
+    Decoded result{x, {}, {}};
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      auto [output, weights, next] = layers_[i].step(result.output, state[i], memory[i], at);
+      result.output = std::move(output);
+      result.weights = std::move(weights);
+      result.state.push_back(std::move(next));
+    }
+    if (norm_) result.output = (*norm_)(result.output);
+    return result;
+  });
 }
 
 }  // namespace unroll::nn

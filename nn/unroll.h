@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include <unroll/autograd/blame.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/lengths.h>
 #include <unroll/nn/parameter.h>
@@ -45,11 +45,23 @@ struct UnrolledSteps {
 
 namespace detail {
 
+/// A step for the line `at`, if the cell wants to know it.
+template <RecurrentCell Cell>
+StateOf<Cell> step_at(const Cell& cell, const Variable& x, const StateOf<Cell>& state,
+                      const Location& at) {
+  if constexpr (requires { cell.step(x, state, at); }) {
+    return cell.step(x, state, at);
+  } else {
+    return cell.step(x, state);
+  }
+}
+
 /// The loop over time. Outputs are as the cell gave them, with rows for the sequences that have the
 /// step; the last states are those of all sequences in the caller's order.
 template <RecurrentCell Cell>
 UnrolledSteps<StateOf<Cell>> walk(const Cell& cell, const Sequences& x, bool reverse,
-                                  const std::optional<StateOf<Cell>>& initial_state) {
+                                  const std::optional<StateOf<Cell>>& initial_state,
+                                  const Location& at) {
   using S = StateOf<Cell>;
   const std::int64_t count = x.step_count();
   Variables outputs(static_cast<std::size_t>(count));
@@ -60,7 +72,7 @@ UnrolledSteps<StateOf<Cell>> walk(const Cell& cell, const Sequences& x, bool rev
   for (std::int64_t k = 0; k < count; ++k) {
     const std::int64_t t = reverse ? count - 1 - k : k;
     state.resize(x.active_at(t));
-    state.set(cell.step(x.step(x.rows(), t), state.get()));
+    state.set(step_at(cell, x.step(x.rows(), t), state.get(), at));
     Variable& output = outputs[static_cast<std::size_t>(t)];
     output = output_of(state.get());
     expect_rows("the output of a step", output, x.active_at(t));
@@ -87,9 +99,9 @@ template <RecurrentCell Cell>
 Unrolled<StateOf<Cell>> unroll(const Cell& cell, const Variable& inputs,
                                const UnrollOptions<StateOf<Cell>>& options = {},
                                Location at = Location::current()) {
-  return blame(at, "unroll", [&] {
+  return recorded_by_user(inputs, at, "unroll", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
-    auto walked = detail::walk(cell, x, options.reverse, options.initial_state);
+    auto walked = detail::walk(cell, x, options.reverse, options.initial_state, at);
     return Unrolled<StateOf<Cell>>{x.padded(detail::rows_of(walked)), std::move(walked.last)};
   });
 }
@@ -101,9 +113,9 @@ template <RecurrentCell Cell>
 UnrolledSteps<StateOf<Cell>> unroll_steps(const Cell& cell, const Variable& inputs,
                                           const UnrollOptions<StateOf<Cell>>& options = {},
                                           Location at = Location::current()) {
-  return blame(at, "unroll_steps", [&] {
+  return recorded_by_user(inputs, at, "unroll_steps", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
-    auto walked = detail::walk(cell, x, options.reverse, options.initial_state);
+    auto walked = detail::walk(cell, x, options.reverse, options.initial_state, at);
     if (!x.ragged()) return walked;
     const Variable outputs = x.padded(detail::rows_of(walked));
     const int time_axis = options.batch_first ? 1 : 0;
@@ -137,10 +149,10 @@ Bidirectional<StateOf<Forward>, StateOf<Backward>> bidirectional(
     const Forward& forward, const Backward& backward, const Variable& inputs,
     const BidirectionalOptions<StateOf<Forward>, StateOf<Backward>>& options = {},
     Location at = Location::current()) {
-  return blame(at, "bidirectional", [&] {
+  return recorded_by_user(inputs, at, "bidirectional", [&] {
     const Sequences x(inputs, options.lengths, options.batch_first);
-    auto ahead = detail::walk(forward, x, false, options.forward_state);
-    auto back = detail::walk(backward, x, true, options.backward_state);
+    auto ahead = detail::walk(forward, x, false, options.forward_state, at);
+    auto back = detail::walk(backward, x, true, options.backward_state, at);
     return Bidirectional<StateOf<Forward>, StateOf<Backward>>{
         x.padded(concat({detail::rows_of(ahead), detail::rows_of(back)}, -1)),
         std::move(ahead.last), std::move(back.last)};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/tape_state.h>
@@ -104,10 +105,7 @@ template <class Product>
 Variable over_rows(const Operand& x, const Operand& w, std::string_view name, Product product) {
   const Shape shape = x.shape();
   if (shape.rank() == 2) return product(x);
-  if (shape.rank() == 0) {
-    throw ShapeError(
-        fmt::format("{}: {}: x is a scalar; expected [..., i]", to_string(x.where()), name));
-  }
+  if (shape.rank() == 0) throw ShapeError("x is a scalar; expected [..., i]");
   const int last = shape.rank() - 1;
   return all_or_nothing(tape_of(x, w, name), [&] {
     const Variable rows = on_tape(x, w, name);
@@ -120,29 +118,34 @@ Variable over_rows(const Operand& x, const Operand& w, std::string_view name, Pr
 }  // namespace
 
 Variable affine(const Operand& x, const Operand& w, const Operand& b) {
-  const Factor weight(w);
-  return over_rows(x, w, "affine", [&](const Operand& rows) {
-    const AffineAttributes attributes{weight.transposed};
-    if (weight.transposed) return record(kAffine, {rows, weight.operand, b, w}, attributes);
-    return record(kAffine, {rows, weight.operand, b}, attributes);
+  return blame(x.where(), "affine", [&] {
+    const Factor weight(w);
+    return over_rows(x, w, "affine", [&](const Operand& rows) {
+      const AffineAttributes attributes{weight.transposed};
+      if (weight.transposed) return record(kAffine, {rows, weight.operand, b, w}, attributes);
+      return record(kAffine, {rows, weight.operand, b}, attributes);
+    });
   });
 }
 
 Variable linear(const Operand& x, const Operand& weight, const Operand& bias) {
-  return over_rows(x, weight, "linear", [&](const Operand& rows) {
-    return record(kAffine, {rows, weight, bias}, AffineAttributes{true});
+  return blame(x.where(), "linear", [&] {
+    return over_rows(x, weight, "linear", [&](const Operand& rows) {
+      return record(kAffine, {rows, weight, bias}, AffineAttributes{true});
+    });
   });
 }
 
 Variable linear(const Operand& x, const Operand& weight) {
-  if (const Shape shape = weight.shape(); shape.rank() != 2) {
-    throw ShapeError(
-        fmt::format("{}: linear: x and weight have shapes {} and {}; expected [..., i] "
-                    "and [o, i]",
-                    to_string(x.where()), to_string(x.shape()), to_string(shape)));
-  }
-  return over_rows(x, weight, "linear", [&](const Operand& rows) {
-    return matmul(rows, weight, Transposed{false, true});
+  return blame(x.where(), "linear", [&] {
+    if (const Shape shape = weight.shape(); shape.rank() != 2) {
+      throw ShapeError(
+          fmt::format("x and weight have shapes {} and {}; expected [..., i] and [o, i]",
+                      to_string(x.shape()), to_string(shape)));
+    }
+    return over_rows(x, weight, "linear", [&](const Operand& rows) {
+      return matmul(rows, weight, Transposed{false, true});
+    });
   });
 }
 

@@ -1,6 +1,7 @@
 // expand    y = x broadcast to a shape,   dx += dy summed over the broadcast axes
 #include <fmt/format.h>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/formula.h>
@@ -37,8 +38,10 @@ const Expand kExpand;
 }  // namespace
 
 Variable expand(const Operand& x, const Shape& shape) {
-  if (x.variable() != nullptr && x.shape() == shape) return *x.variable();
-  return record(kExpand, {x}, shape);
+  return blame(x.where(), "expand", [&] {
+    if (x.variable() != nullptr && x.shape() == shape) return *x.variable();
+    return record(kExpand, {x}, shape);
+  });
 }
 
 }  // namespace unroll

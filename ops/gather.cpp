@@ -143,20 +143,22 @@ Variable gather(const Operand& x, int axis, const Operand& index) {
 }
 
 Variable scatter_add(const Operand& x, int axis, const Operand& index, const Operand& source) {
-  const int chosen = axis_of(x, axis, "scatter_add");
-  const Shape to = index.shape(), from = source.shape();
-  bool larger = from.rank() == to.rank() && from != to;
-  for (int a = 0; larger && a < to.rank(); ++a) larger = from[a] >= to[a];
-  if (!larger) return record(kScatterAdd, {x, index, source}, chosen);
-  const Operand& anchor = source.variable() != nullptr  ? source
-                          : index.variable() != nullptr ? index
-                                                        : x;
-  TapeState& state = on_tape(anchor, anchor, "scatter_add").state();
-  return all_or_nothing(state, [&] {
-    const RecordedAt place(state, x.where());
-    Variable part = on_tape(source, anchor, "scatter_add");
-    for (int a = 0; a < to.rank(); ++a) part = slice(part, a, 0, to[a]);
-    return record(kScatterAdd, {x, index, part}, chosen);
+  return blame(x.where(), "scatter_add", [&] {
+    const int chosen = axis_of(x, axis, "scatter_add");
+    const Shape to = index.shape(), from = source.shape();
+    bool larger = from.rank() == to.rank() && from != to;
+    for (int a = 0; larger && a < to.rank(); ++a) larger = from[a] >= to[a];
+    if (!larger) return record(kScatterAdd, {x, index, source}, chosen);
+    const Operand& anchor = source.variable() != nullptr  ? source
+                            : index.variable() != nullptr ? index
+                                                          : x;
+    TapeState& state = on_tape(anchor, anchor, "scatter_add").state();
+    return all_or_nothing(state, [&] {
+      const RecordedAt place(state, x.where());
+      Variable part = on_tape(source, anchor, "scatter_add");
+      for (int a = 0; a < to.rank(); ++a) part = slice(part, a, 0, to[a]);
+      return record(kScatterAdd, {x, index, part}, chosen);
+    });
   });
 }
 

@@ -46,12 +46,13 @@ const Pointwise kKl{"kl_divergence",
 /// Elements [..., i] against elements of the same shape. Broadcasting [n] with [n, 1] to [n, n]
 /// would be a silent mistake, so only a single number may stand for all.
 void expect_same_shape(const Operand& x, const Operand& target, std::string_view name) {
-  const Shape a = x.shape(), b = target.shape();
-  if (a == b || a.rank() == 0 || b.rank() == 0) return;
-  throw ShapeError(
-      fmt::format("{}: {}: got {} and a target of shape {}; expected the same shape, "
-                  "or one number",
-                  to_string(x.where()), name, to_string(a), to_string(b)));
+  blame(x.where(), name, [&] {
+    const Shape a = x.shape(), b = target.shape();
+    if (a == b || a.rank() == 0 || b.rank() == 0) return;
+    throw ShapeError(
+        fmt::format("got {} and a target of shape {}; expected the same shape, or one number",
+                    to_string(a), to_string(b)));
+  });
 }
 
 Variable reduced(const Variable& losses, Reduction reduction, const Location& where) {

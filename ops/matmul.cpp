@@ -171,19 +171,15 @@ Variable matmul_with_vector(const Operand& a, const Operand& b) {
   });
 }
 
-}  // namespace
-
-Variable matmul(const Operand& a, const Operand& b) {
+Variable product_of(const Operand& a, const Operand& b) {
   const Shape shape_a = a.shape(), shape_b = b.shape();
   if (shape_a.rank() == 0 || shape_b.rank() == 0) {
-    throw ShapeError(
-        fmt::format("{}: matmul: operands have shapes {} and {}; expected at least "
-                    "one axis each",
-                    to_string(a.where()), to_string(shape_a), to_string(shape_b)));
+    throw ShapeError(fmt::format("operands have shapes {} and {}; expected at least one axis each",
+                                 to_string(shape_a), to_string(shape_b)));
   }
   if (shape_a.extent(-1) != shape_b.extent(shape_b.rank() == 1 ? 0 : -2)) {
-    throw ShapeError(fmt::format("{}: matmul: inner extents differ: {} x {}", to_string(a.where()),
-                                 to_string(shape_a), to_string(shape_b)));
+    throw ShapeError(
+        fmt::format("inner extents differ: {} x {}", to_string(shape_a), to_string(shape_b)));
   }
   if (shape_a.rank() == 1 || shape_b.rank() == 1) return matmul_with_vector(a, b);
   const Factor left(a), right(b);
@@ -207,23 +203,33 @@ Variable matmul(const Operand& a, const Operand& b) {
   return product(left.operand);
 }
 
+void expect_vectors(const Operand& a, const Operand& b) {
+  if (a.shape().rank() == 1 && b.shape().rank() == 1) return;
+  throw ShapeError(fmt::format("operands have shapes {} and {}; expected vectors",
+                               to_string(a.shape()), to_string(b.shape())));
+}
+
+}  // namespace
+
+Variable matmul(const Operand& a, const Operand& b) {
+  return blame(a.where(), "matmul", [&] { return product_of(a, b); });
+}
+
 Variable dot(const Operand& a, const Operand& b) {
-  if (a.shape().rank() != 1 || b.shape().rank() != 1) {
-    throw ShapeError(fmt::format("{}: dot: operands have shapes {} and {}; expected vectors",
-                                 to_string(a.where()), to_string(a.shape()), to_string(b.shape())));
-  }
-  return matmul(a, b);
+  return blame(a.where(), "dot", [&] {
+    expect_vectors(a, b);
+    return product_of(a, b);
+  });
 }
 
 Variable outer(const Operand& a, const Operand& b) {
-  if (a.shape().rank() != 1 || b.shape().rank() != 1) {
-    throw ShapeError(fmt::format("{}: outer: operands have shapes {} and {}; expected vectors",
-                                 to_string(a.where()), to_string(a.shape()), to_string(b.shape())));
-  }
-  return all_or_nothing(tape_of(a, b, "outer"), [&] {
-    const Variable left = on_tape(a, b, "outer");
-    const Variable column = reshape(a.with(left), {-1, 1});
-    return mul(a.with(column), b);
+  return blame(a.where(), "outer", [&] {
+    expect_vectors(a, b);
+    return all_or_nothing(tape_of(a, b, "outer"), [&] {
+      const Variable left = on_tape(a, b, "outer");
+      const Variable column = reshape(a.with(left), {-1, 1});
+      return mul(a.with(column), b);
+    });
   });
 }
 

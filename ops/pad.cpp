@@ -70,15 +70,19 @@ Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after
     throw ValueError(fmt::format("{}: pad: got {} elements before and {} after; expected 0 or more",
                                  to_string(x.where()), before, after));
   }
+  // What a Shape holds at most is far less; the sum of two such and an extent does not overflow.
+  constexpr std::int64_t kMost = std::int64_t{1} << 49;
+  if (before > kMost || after > kMost) {
+    throw ShapeError(fmt::format("{}: pad: got {} elements before and {} after; expected at most "
+                                 "2^48 in all",
+                                 to_string(x.where()), before, after));
+  }
   if (x.dtype(Dtype::float32) == Dtype::int32 && !is_int32(value)) {
     throw ValueError(fmt::format("{}: pad: got {} beside int32; expected a number that int32 holds",
                                  to_string(x.where()), value));
   }
   if (before == 0 && after == 0 && x.variable() != nullptr) return *x.variable();
-  // More than a Shape may have is as good as any number: its error follows, without overflow here.
-  const std::int64_t limit = std::int64_t{1} << 49;
-  return record(kPad, {x},
-                Padding{resolved, std::min(before, limit), std::min(after, limit), value});
+  return record(kPad, {x}, Padding{resolved, before, after, value});
 }
 
 }  // namespace unroll

@@ -182,14 +182,13 @@ Variable permute(const Operand& x, std::initializer_list<int> order) {
 }
 
 Variable transpose(const Operand& x, int axis_a, int axis_b) {
-  const Order order = blame(x.where(), "transpose", [&] {
+  return blame(x.where(), "transpose", [&] {
     const Shape shape = x.shape();
     Order axes = identity_order();
     std::swap(axes[at(shape.normalized_axis(axis_a))], axes[at(shape.normalized_axis(axis_b))]);
-    return axes;
+    if (axes == identity_order() && x.variable() != nullptr) return *x.variable();
+    return record(kPermute, {x}, axes);
   });
-  if (order == identity_order() && x.variable() != nullptr) return *x.variable();
-  return record(kPermute, {x}, order);
 }
 
 bool is_transpose_of_last_axes(const Variable& x, Variable& source) {

@@ -37,8 +37,10 @@ const Reshape kReshape;
 }  // namespace
 
 Variable reshape(const Operand& x, const Shape& shape) {
-  if (x.variable() != nullptr && x.shape() == shape) return *x.variable();
-  return record(kReshape, {x}, shape);
+  return blame(x.where(), "reshape", [&] {
+    if (x.variable() != nullptr && x.shape() == shape) return *x.variable();
+    return record(kReshape, {x}, shape);
+  });
 }
 
 Variable reshape(const Operand& x, std::initializer_list<std::int64_t> extents) {

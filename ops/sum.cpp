@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/ops/kernels/simd.h>
@@ -73,20 +74,22 @@ Variable sum(const Operand& x, const Axes& axes, bool keepdim) {
 }
 
 Variable sum_to(const Operand& x, const Shape& shape) {
-  const Shape from = x.shape();
-  if (from == shape && x.variable() != nullptr) return *x.variable();
-  if (!broadcastable(from, shape) || broadcast(from, shape) != from) {
-    throw ShapeError(fmt::format("{}: sum_to: {} does not broadcast to {}", to_string(x.where()),
-                                 to_string(shape), to_string(from)));
-  }
-  const int added = from.rank() - shape.rank();
-  std::uint32_t mask = 0;
-  for (int axis = 0; axis < from.rank(); ++axis) {
-    if (axis < added || (shape[axis - added] == 1 && from[axis] != 1)) {
-      mask |= std::uint32_t{1} << axis;
+  return blame(x.where(), "sum_to", [&] {
+    const Shape from = x.shape();
+    if (from == shape && x.variable() != nullptr) return *x.variable();
+    if (!broadcastable(from, shape) || broadcast(from, shape) != from) {
+      throw ShapeError(
+          fmt::format("{} does not broadcast to {}", to_string(shape), to_string(from)));
     }
-  }
-  return reshape(record(kSum, {x}, ReductionAttributes{mask, 1}), shape);
+    const int added = from.rank() - shape.rank();
+    std::uint32_t mask = 0;
+    for (int axis = 0; axis < from.rank(); ++axis) {
+      if (axis < added || (shape[axis - added] == 1 && from[axis] != 1)) {
+        mask |= std::uint32_t{1} << axis;
+      }
+    }
+    return reshape(record(kSum, {x}, ReductionAttributes{mask, 1}), shape);
+  });
 }
 
 }  // namespace unroll

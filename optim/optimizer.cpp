@@ -51,22 +51,40 @@ void in_pieces(const RecycledVector<std::size_t>& sizes, F f) {
   }
 }
 
+/// A gradient below this and a learning rate up to kHighRate leave a float finite that was so.
+template <class T>
+constexpr T kLargeGradient = sizeof(T) == 4 ? T(0x1p60) : T(0x1p480);
+constexpr double kHighRate = 1e6;
+
+enum class Size { small, large, not_finite };
+
 /// Compares exponents as integers: unlike std::isfinite, the loop becomes vector code.
 template <class T>
-bool all_finite(const T* values, std::size_t n) {
+bool all_below(const T* values, std::size_t n, T limit) {
   using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   constexpr Bits kExponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+  const auto bound = std::bit_cast<Bits>(limit);
   Bits bad = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    bad |= Bits((std::bit_cast<Bits>(values[i]) & kExponent) == kExponent);
+    bad |= Bits((std::bit_cast<Bits>(values[i]) & kExponent) >= bound);
   }
   return bad == 0;
 }
 
-bool all_finite(const Tensor& tensor, std::size_t begin, std::size_t end) {
+template <class T>
+Size size_of(const T* values, std::size_t n) {
+  if (all_below(values, n, kLargeGradient<T>)) return Size::small;
+  return all_below(values, n, std::numeric_limits<T>::infinity()) ? Size::large : Size::not_finite;
+}
+
+Size size_of(const Tensor& tensor, std::size_t begin, std::size_t end) {
   return tensor.dtype() == Dtype::float32
-             ? all_finite(tensor.data<float>().data() + begin, end - begin)
-             : all_finite(tensor.data<double>().data() + begin, end - begin);
+             ? size_of(tensor.data<float>().data() + begin, end - begin)
+             : size_of(tensor.data<double>().data() + begin, end - begin);
+}
+
+bool is_finite(const Tensor& tensor) {
+  return size_of(tensor, 0, static_cast<std::size_t>(tensor.size())) != Size::not_finite;
 }
 
 const Tensor& values_of(const Gradient& gradient) {
@@ -128,12 +146,14 @@ void Optimizer::set_lr(double lr) {
 
 void Optimizer::step(const Gradients& gradients) {
   const Tasks tasks = tasks_of(gradients);
-  if (check_finite_) expect_finite(tasks);
+  const bool careful = check_finite_ && (expect_finite(tasks) || lr_ > kHighRate);
+  const std::vector<Written> before = careful ? written_by(tasks) : std::vector<Written>();
   // All that can still fail (memory for buffers that are shared) comes before the first update.
   const auto floats = whole_blocks<float>(tasks);
   const auto doubles = whole_blocks<double>(tasks);
   update_all(floats);
   update_all(doubles);
+  if (careful) expect_no_overflow(tasks, before);
   for (const Task& task : tasks) ++updates_[task.index];
   ++steps_;
 }
@@ -198,19 +218,23 @@ Gradient Optimizer::fitted(const Gradient& gradient, std::size_t index) const {
   return {std::nullopt, ascending ? sparse : coalesced(sparse)};
 }
 
-void Optimizer::expect_finite(const Tasks& tasks) const {
+bool Optimizer::expect_finite(const Tasks& tasks) const {
   RecycledVector<std::size_t> sizes;
   for (const Task& task : tasks) {
     sizes.push_back(static_cast<std::size_t>(values_of(task.gradient).size()));
   }
   std::atomic<std::size_t> first_bad = tasks.size();
+  std::atomic<bool> large = false;
   in_pieces(sizes, [&](std::size_t item, std::size_t begin, std::size_t end) {
-    if (all_finite(values_of(tasks[item].gradient), begin, end)) return;
+    const Size size = size_of(values_of(tasks[item].gradient), begin, end);
+    if (size == Size::small) return;
+    large = true;
+    if (size == Size::large) return;
     std::size_t first = first_bad;
     while (item < first && !first_bad.compare_exchange_weak(first, item)) {
     }
   });
-  if (first_bad == tasks.size()) return;
+  if (first_bad == tasks.size()) return large;
   const Task& task = tasks[first_bad];
   const Tensor& values = values_of(task.gradient);
   std::int64_t at = 0;
@@ -218,6 +242,30 @@ void Optimizer::expect_finite(const Tasks& tasks) const {
   throw NumericError(fmt::format(
       "{}::step: the gradient of {} holds {}; expected finite numbers (nothing was updated)", name_,
       parameters_[task.index].name(), values.at(at)));
+}
+
+std::vector<Optimizer::Written> Optimizer::written_by(const Tasks& tasks) const {
+  std::vector<Written> written;
+  for (const Task& task : tasks) {
+    written.push_back({parameters_[task.index].value(), moments_[task.index]});
+  }
+  return written;
+}
+
+void Optimizer::expect_no_overflow(const Tasks& tasks, const std::vector<Written>& before) {
+  const auto bad = std::ranges::find_if(tasks, [&](const Task& task) {
+    return !is_finite(parameters_[task.index].value()) ||
+           !std::ranges::all_of(moments_[task.index], is_finite);
+  });
+  if (bad == tasks.end()) return;
+  for (std::size_t k = 0; k < tasks.size(); ++k) {
+    parameters_[tasks[k].index].assign(before[k].value);
+    moments_[tasks[k].index] = before[k].moments;
+  }
+  throw NumericError(fmt::format(
+      "{}::step: the update by the learning rate {} makes {} or one of its moments NaN or "
+      "infinite; expected finite numbers (nothing was updated)",
+      name_, lr_, parameters_[bad->index].name()));
 }
 
 template <class T>

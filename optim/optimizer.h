@@ -23,8 +23,9 @@ class Optimizer {
   /// One update of every parameter that has a gradient, in place; one without is skipped, with its
   /// moments and its count. Row-sparse gradients give the same result as their dense form.
   /// Denormal float results become zero. Deterministic, whatever the number of threads.
-  /// Throws NumericError naming the first parameter whose gradient holds NaN or infinity (unless
-  /// check_finite is off), ValueError for gradients of another parameter set, ShapeError or
+  /// Throws NumericError naming the first parameter whose gradient holds NaN or infinity, or that
+  /// the update would make NaN or infinite, in a moment or itself, as a learning rate of 1e30 does
+  /// (unless check_finite is off), ValueError for gradients of another parameter set, ShapeError or
   /// DtypeError for a gradient that does not fit its parameter, StateError if the parameters were
   /// converted to another dtype than the moments have; nothing is updated then.
   void step(const Gradients& gradients);
@@ -73,7 +74,16 @@ class Optimizer {
 
   Tasks tasks_of(const Gradients& gradients) const;
   Gradient fitted(const Gradient& gradient, std::size_t index) const;
-  void expect_finite(const Tasks& tasks) const;
+  /// Throws NumericError for NaN and infinity. May the update overflow?
+  bool expect_finite(const Tasks& tasks) const;
+  /// What an update writes to.
+  struct Written {
+    Tensor value;
+    std::vector<Tensor> moments;
+  };
+  std::vector<Written> written_by(const Tasks& tasks) const;
+  /// Throws NumericError, and puts `before` back, unless all that was written is finite.
+  void expect_no_overflow(const Tasks& tasks, const std::vector<Written>& before);
   template <class T>
   Blocks<T> whole_blocks(const Tasks& tasks);
   template <class T>

@@ -50,8 +50,9 @@ void check(const std::vector<ExampleLength>& lengths, const BatchOptions& option
   }
   for (std::size_t i = 0; i < lengths.size(); ++i) {
     if (lengths[i].source < 0 || lengths[i].target < 0) {
-      throw ValueError("make_batches: negative length of example " + std::to_string(i) +
-                       "; expected 0 or more");
+      throw ValueError("make_batches: example " + std::to_string(i) + " has the lengths " +
+                       std::to_string(lengths[i].source) + " and " +
+                       std::to_string(lengths[i].target) + "; expected 0 or more");
     }
   }
 }

@@ -17,8 +17,10 @@ double quotient(std::int64_t a, std::int64_t b) {
 
 ConfusionMatrix::ConfusionMatrix(std::int64_t classes, std::optional<std::int32_t> ignore_index)
     : classes_(classes), ignore_index_(ignore_index) {
-  if (classes < 1) {
-    throw ValueError(fmt::format("ConfusionMatrix: got {} classes; expected one or more", classes));
+  constexpr std::int64_t kMost = 65536;  // a matrix of 32 GiB
+  if (classes < 1 || classes > kMost) {
+    throw ValueError(
+        fmt::format("ConfusionMatrix: got {} classes; expected 1 to {}", classes, kMost));
   }
   counts_.resize(static_cast<std::size_t>(classes * classes));
 }

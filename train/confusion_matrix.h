@@ -18,7 +18,7 @@ struct ClassScores {
 
 class ConfusionMatrix {
  public:
-  /// Targets equal to `ignore_index` (pads) do not count. Throws ValueError unless classes >= 1.
+  /// Targets equal to `ignore_index` (pads) do not count. Throws ValueError unless 1 <= classes <= 65536.
   explicit ConfusionMatrix(std::int64_t classes,
                            std::optional<std::int32_t> ignore_index = std::nullopt);
 

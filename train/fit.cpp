@@ -42,12 +42,12 @@ void check(const Task& task, const FitOptions& options) {
                      "; expected both");
   }
   if (options.epochs < 1 || options.patience < 0 || !(options.minutes >= 0) ||
-      !(options.clip_norm >= 0) || !(options.snapshot_minutes >= 0)) {
+      !(options.clip_norm >= 0) || !(options.snapshot_minutes >= 0) || options.most_skipped < 0) {
     throw ValueError(fmt::format(
-        "fit: got {} epochs, patience {}, {} minutes, clip_norm {}, snapshot_minutes {}; expected "
-        "at least 1 epoch, and nothing negative",
+        "fit: got {} epochs, patience {}, {} minutes, clip_norm {}, snapshot_minutes {}, "
+        "most_skipped {}; expected at least 1 epoch, and nothing negative",
         options.epochs, options.patience, options.minutes, options.clip_norm,
-        options.snapshot_minutes));
+        options.snapshot_minutes, options.most_skipped));
   }
 }
 
@@ -71,6 +71,7 @@ class Fit {
     if (!best_.empty()) assign(parameters_, best_);
     return {.epochs = at_.epoch + (at_.batch > 0 ? 1 : 0),
             .steps = at_.steps,
+            .skipped = skipped_,
             .best_epoch = at_.best_epoch,
             .best_loss = at_.best_loss,
             .last_loss = last_loss_,
@@ -122,11 +123,14 @@ class Fit {
     if (batch.empty()) throw ValueError("fit: got an empty batch; expected examples");
     const double weight = task_.weight ? task_.weight(batch) : static_cast<double>(batch.size());
     const std::uint64_t seed = mix(options_.seed, static_cast<std::uint64_t>(at_.steps));
+    const bool may_go_back = options_.non_finite == NonFinite::skip && task_.carried;
+    const auto carried = may_go_back ? task_.carried() : std::map<std::string, Tensor>();
     LossAndGradients result =
         task_.step ? task_.step(parallel_, batch, seed) : summed(batch, 1 / weight, seed);
-    if (options_.clip_norm > 0) optim::clip_norm(result.gradients, options_.clip_norm);
-    if (options_.learning_rate) optimizer_.set_lr(options_.learning_rate(now));
-    optimizer_.step(result.gradients);
+    if (!is_made(result, now)) {
+      if (may_go_back && task_.set_carried) task_.set_carried(carried);
+      return;
+    }
     ++at_.steps;
     at_.loss_sum += result.loss * weight;
     at_.weight_sum += weight;
@@ -135,6 +139,34 @@ class Fit {
       progress_.update(now.fraction, fmt::format("epoch {}  loss {:.4f}  {:.0f}/s", at_.epoch + 1,
                                                  at_.loss_sum / at_.weight_sum,
                                                  weight_here_ / progress_.seconds()));
+    }
+  }
+
+  /// Makes the step; false if it is to be skipped.
+  bool is_made(LossAndGradients& result, const Moment& now) {
+    const double rate = optimizer_.lr();
+    try {
+      if (!std::isfinite(result.loss)) {
+        throw NumericError(fmt::format("the loss is {}; expected a finite number", result.loss));
+      }
+      if (options_.clip_norm > 0) optim::clip_norm(result.gradients, options_.clip_norm);
+      if (options_.learning_rate) optimizer_.set_lr(options_.learning_rate(now));
+      optimizer_.step(result.gradients);
+      skipped_in_a_row_ = 0;
+      return true;
+    } catch (const NumericError& error) {
+      optimizer_.set_lr(rate);
+      ++skipped_;
+      if (options_.non_finite == NonFinite::skip && ++skipped_in_a_row_ <= options_.most_skipped) {
+        return false;
+      }
+      std::string origin;
+      try {
+        origin = parallel_.find_non_finite(parameters_);
+      } catch (const Error&) {  // too large, say: what is known without it is enough
+      }
+      throw NumericError(fmt::format("fit: step {} of {}: {}{}{}", at_.steps + 1, options_.name,
+                                     error.what(), origin.empty() ? "" : "; it began at ", origin));
     }
   }
 
@@ -247,6 +279,8 @@ class Fit {
   /// Of the snapshot, until the first batches are there: their making begins with nothing carried.
   std::optional<std::map<std::string, Tensor>> carried_;
   std::string snapshot_fault_;
+  std::int64_t skipped_ = 0;
+  int skipped_in_a_row_ = 0;
   double before_ = 0;  ///< seconds of the parts before this one
   double saved_at_ = 0, weight_here_ = 0, last_loss_ = 0;
   bool over_ = false;
@@ -261,6 +295,11 @@ FitSummary fit(const ParameterSet& parameters, optim::Optimizer& optimizer, cons
 }
 
 std::function<double(const Moment&)> cosine_rate(double peak, double last, std::int64_t warmup) {
+  if (!(peak >= 0 && std::isfinite(peak) && last >= 0 && std::isfinite(last)) || warmup < 0) {
+    throw ValueError(
+        fmt::format("cosine_rate: got peak {}, last {} and warmup {}; expected finite numbers >= 0",
+                    peak, last, warmup));
+  }
   return [=](const Moment& now) {
     const double rise =
         warmup > 0 ? std::min(1.0, static_cast<double>(now.step + 1) / static_cast<double>(warmup))

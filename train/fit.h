@@ -54,10 +54,19 @@ struct Moment {
   double fraction = 0;    ///< of the epochs, or of the time if that is limited and nearer its end
 };
 
+/// What becomes of a step whose loss or gradients are NaN or infinite, or that would make the
+/// parameters so. It changes nothing in either case.
+enum class NonFinite : std::uint8_t {
+  stop,  ///< NumericError, which names the op at which it began, its shapes and its line
+  skip,  ///< the training goes on with the next batch
+};
+
 struct FitOptions {
   int epochs = 10;
-  double minutes = 0;    ///< the training ends after the step in which they are over; 0: no limit
-  double clip_norm = 0;  ///< the largest norm of all gradients together; 0: not clipped
+  double minutes = 0;  ///< the training ends after the step in which they are over; 0: no limit
+  NonFinite non_finite = NonFinite::stop;
+  int most_skipped = 100;  ///< in a row; one more, and the training stops all the same
+  double clip_norm = 0;    ///< the largest norm of all gradients together; 0: not clipped
   /// The learning rate of each step; if empty, the optimiser's own. Any optim::Schedule s will do
   /// as [s](const Moment& now) { return s(now.step); }.
   std::function<double(const Moment& now)> learning_rate = {};
@@ -79,10 +88,11 @@ struct FitOptions {
 struct FitSummary {
   int epochs = 0;  ///< begun
   std::int64_t steps = 0;
-  int best_epoch = 0;    ///< from 1; 0: never validated
-  double best_loss = 0;  ///< the score's
-  double last_loss = 0;  ///< mean training loss of the last epoch
-  double seconds = 0;    ///< of all parts of the training
+  std::int64_t skipped = 0;  ///< steps that were not made, see NonFinite; since the last start
+  int best_epoch = 0;        ///< from 1; 0: never validated
+  double best_loss = 0;      ///< the score's
+  double last_loss = 0;      ///< mean training loss of the last epoch
+  double seconds = 0;        ///< of all parts of the training
   bool interrupted = false;
   /// Why the newest snapshot could not be written; empty if it was.
   std::string snapshot_fault = {};
@@ -92,9 +102,9 @@ struct FitSummary {
 /// the same kind. In the end the parameters are the best ones. Ctrl-C (SIGINT) or SIGTERM ends
 /// after the step at hand, with a snapshot.
 /// Throws ValueError for options out of range, no batches or an empty batch, or a snapshot of
-/// another task, model or data; NumericError if a score is not finite or, from the optimiser, a
-/// gradient; IoError if the snapshot cannot be read or, before anything is trained, if its folder
-/// cannot be written to; and what the task's functions throw.
+/// another task, model or data; NumericError if a score is not finite, or a step as NonFinite says;
+/// IoError if the snapshot cannot be read or, before anything is trained, if its folder cannot be
+/// written to; and what the task's functions throw.
 FitSummary fit(const ParameterSet& parameters, optim::Optimizer& optimizer, const Task& task,
                const FitOptions& options = {});
 

@@ -73,7 +73,10 @@ TEST_CASE("blame keeps the type of every error and names a place once", "[errors
     const auto call = [&] { blame(at, "inner", [&] { throw error; }); };
     check_error<Kind>(at.line, {"inner: said"}, call);
     const std::string once = thrown_message(call);
-    CHECK(thrown_message([&] { blame(at, "outer", call); }) == once);
+    const std::string place = to_string(at) + ": ";
+    CHECK(once == place + "inner: said");
+    CHECK(thrown_message([&] { blame(at, "outer", call); }) == place + "outer: inner: said");
+    CHECK(thrown_message([&] { blame(at, "inner", call); }) == once);
   };
   blamed(ShapeError("said"));
   blamed(DtypeError("said"));

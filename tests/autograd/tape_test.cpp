@@ -292,3 +292,27 @@ TEST_CASE("a user's op is a class with a kernel and a rule", "[tape]") {
   CHECK_THROWS_AS(record(kScaled, {x}), ValueError);
   CHECK_THROWS_AS(record(kScaled, {x}, 3.0f), ValueError);
 }
+
+TEST_CASE("a tape that was moved from says so", "[tape]") {
+  Tape tape;
+  const Variable x = tape.input(Tensor::scalar(2));
+  Tape taken = std::move(tape);
+  CHECK(square(x).item() == 4);
+  // NOLINTBEGIN(bugprone-use-after-move): that is what it is about
+  CHECK_THROWS_AS(tape.input(Tensor::scalar(1)), StateError);
+  CHECK_THROWS_AS(tape.constant(1), StateError);
+  CHECK_THROWS_AS(tape.use(Parameter()), StateError);
+  CHECK_THROWS_AS(tape.reset(), StateError);
+  CHECK_THROWS_AS(tape.reset(1), StateError);
+  CHECK_THROWS_AS(tape.size(), StateError);
+  CHECK_THROWS_AS(tape.options(), StateError);
+  CHECK_THROWS_AS(tape.set_training(true), StateError);
+  CHECK_THROWS_AS(tape.memory_bytes(), StateError);
+  CHECK_THROWS_AS(tape.no_gradient(), StateError);
+  CHECK_THROWS_AS(to_string(tape), StateError);
+  const std::string message = thrown_message([&] { tape.input(Tensor()); });
+  CHECK(contains(message, "tape_test.cpp:" + std::to_string(__LINE__ - 1) + ": Tape::input: "));
+  tape = Tape();
+  // NOLINTEND(bugprone-use-after-move)
+  CHECK(tape.input(Tensor::scalar(3)).item() == 3);
+}

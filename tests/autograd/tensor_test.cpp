@@ -145,3 +145,31 @@ TEST_CASE("dtypes know their size and name", "[tensor]") {
   CHECK_FALSE(is_floating(Dtype::int32));
   CHECK(dtype_of<std::int32_t>() == Dtype::int32);
 }
+
+TEST_CASE("a tensor that was moved from is empty and can be used", "[tensor]") {
+  Tensor a(Shape{2}, {1.0f, 2.0f});
+  const Tensor b = std::move(a);
+  CHECK(b.at(1) == 2);
+  // NOLINTBEGIN(bugprone-use-after-move): that is what it is about
+  CHECK(a.identical(Tensor()));
+  CHECK(a.shape() == Shape{0});
+  CHECK(a.raw() != nullptr);
+  CHECK(a.mutable_data<float>().empty());
+  CHECK_THROWS_AS(a.at(0), ValueError);
+  a = b;
+  // NOLINTEND(bugprone-use-after-move)
+  CHECK(a.identical(b));
+  a = std::move(a);  // NOLINT: even that
+  CHECK(a.identical(b));
+}
+
+TEST_CASE("the elements of a temporary live as long as they are held", "[tensor]") {
+  const auto make = [] { return Tensor(Shape{3}, {1.0f, 2.0f, 3.0f}); };
+  const auto held = make().data<float>();
+  CHECK(held.size() == 3);
+  CHECK(held[2] == 3);
+  float total = 0;
+  for (const float x : make().data<float>()) total += x;
+  CHECK(total == 6);
+  CHECK_THROWS_AS(make().data<double>(), DtypeError);
+}

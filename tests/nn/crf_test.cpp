@@ -265,3 +265,29 @@ TEST_CASE("Crf refuses what does not fit", "[nn][crf]") {
   CHECK(contains(message, "crf_test.cpp:"));
   CHECK(contains(message, "tag of step 1 of sequence 0 is 3; expected 0 to 2"));
 }
+
+TEST_CASE("Tags that are not possible have an infinite loss and no gradient", "[nn]") {
+  constexpr double kNever = -std::numeric_limits<double>::infinity();
+  for (const bool products : {false, true}) {
+    Model model(products);
+    Tensor emissions = uniform({2, 3, kTags});
+    auto values = emissions.mutable_data<double>();
+    for (std::size_t k = 0; k < kTags; ++k) values[k] = kNever;  // sequence 0: nothing is possible
+    values[kTags + 1] = kNever;                                  // sequence 1: its first tag is not
+    Tape tape;
+    const Variable x = tape.input(emissions);
+    const Tensor tags(Shape{2, 3}, {1, 1, 1, 0, 0, 0});
+    const Tensor losses = model.crf.loss(x, tags, {.reduction = Reduction::none}).value();
+    CHECK(losses.at(0) == -kNever);
+    CHECK(losses.at(1) == -kNever);
+    CHECK(losses.at(2) > 0);
+    CHECK(losses.at(2) < 100);
+    const Variable total = model.crf.loss(x, tags, {.reduction = Reduction::sum});
+    const Tensor dx = gradients(total, {x})[0].value();
+    for (std::int64_t i = 0; i < dx.size(); ++i) {
+      INFO("element " << i << " is " << dx.at(i));
+      const bool possible = i / kTags % 3 == 2;
+      CHECK((possible ? std::isfinite(dx.at(i)) && dx.at(i) != 0 : dx.at(i) == 0));
+    }
+  }
+}

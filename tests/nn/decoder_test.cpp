@@ -198,3 +198,34 @@ TEST_CASE("Decoder says what is wrong", "[nn]") {
   CHECK_THROWS_AS(nn::decoder(step, std::vector{two}, three), ShapeError);
   CHECK_THROWS_AS(nn::decoder(step, std::vector{tape.constant(1)}), ShapeError);
 }
+
+TEST_CASE("A decoder whose step threw goes on from the step before", "[nn]") {
+  ParameterSet parameters(1);
+  const nn::GRUCell cell(parameters.scope("cell"), kWidth, kWidth);
+  const nn::Embedding embedding(parameters.scope("embedding"), kWords, kWidth);
+  const nn::Linear output(parameters.scope("output"), kWidth, kWords);
+  bool fails = false;
+  const auto make = [&] {
+    Tape tape;
+    return nn::decoder(
+        [&](Tape&, const Variable& ids, const Variable& h) {
+          const Variable next = cell.step(embedding(ids), h);
+          if (fails) throw StateError("no more");
+          return nn::DecoderStep<Variable>{output(next), next};
+        },
+        tape.input(Tensor(Shape{2, kWidth})));
+  };
+  using Rows = std::vector<std::int32_t>;
+  auto right = make(), disturbed = make();
+  for (const auto& [ids, parents] :
+       {std::pair{Rows{1, 2}, Rows{0, 1}}, {Rows{3, 4, 5}, Rows{1, 0, 1}}, {Rows{2}, Rows{2}}}) {
+    fails = true;
+    CHECK_THROWS_AS(disturbed(ids, parents), StateError);
+    fails = false;
+    CHECK_THROWS_AS(disturbed(Rows{1}, Rows{7}), ValueError);
+    CHECK_THROWS_AS(disturbed(Rows{1, 2}, Rows{0}), ValueError);
+    CHECK_THROWS_AS(disturbed(Rows{100}, Rows{0}), ValueError);
+    CHECK(
+        disturbed(ids, parents).log_probabilities.identical(right(ids, parents).log_probabilities));
+  }
+}

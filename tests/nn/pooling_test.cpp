@@ -147,3 +147,15 @@ TEST_CASE("Pooling says what is wrong, with the caller's line", "[nn]") {
     CHECK_THROWS_AS(pool(tape.constant(1), {}), ShapeError);
   }
 }
+
+TEST_CASE("A maximum of -inf is shared by real steps only", "[nn]") {
+  constexpr double kNever = -std::numeric_limits<double>::infinity();
+  Tape tape;
+  // Two sequences of two real steps and a pad; the first holds nothing else than -inf.
+  const Variable x = tape.input(Tensor(Shape{3, 2, 1}, {kNever, 1.0, kNever, 2.0, 5.0, 5.0}));
+  const Variable y = nn::pool_max(x, {.lengths = {2, 2}});
+  CHECK(y.value().identical(Tensor(Shape{2, 1}, {kNever, 2.0})));
+  const Variables outputs{y}, cotangents{tape.constant(1, Dtype::float64, {2, 1})}, wrt{x};
+  const Tensor dx = vector_jacobian_product(outputs, cotangents, wrt)[0].value();
+  CHECK(dx.identical(Tensor(Shape{3, 2, 1}, {0.5, 0.0, 0.5, 1.0, 0.0, 0.0})));
+}
