@@ -73,9 +73,10 @@ Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after
   // What a Shape holds at most is far less; the sum of two such and an extent does not overflow.
   constexpr std::int64_t kMost = std::int64_t{1} << 49;
   if (before > kMost || after > kMost) {
-    throw ShapeError(fmt::format("{}: pad: got {} elements before and {} after; expected at most "
-                                 "2^48 in all",
-                                 to_string(x.where()), before, after));
+    throw ShapeError(
+        fmt::format("{}: pad: got {} elements before and {} after; expected at most "
+                    "2^48 in all",
+                    to_string(x.where()), before, after));
   }
   if (x.dtype(Dtype::float32) == Dtype::int32 && !is_int32(value)) {
     throw ValueError(fmt::format("{}: pad: got {} beside int32; expected a number that int32 holds",

@@ -18,7 +18,8 @@ struct ClassScores {
 
 class ConfusionMatrix {
  public:
-  /// Targets equal to `ignore_index` (pads) do not count. Throws ValueError unless 1 <= classes <= 65536.
+  /// Targets equal to `ignore_index` (pads) do not count. Throws ValueError unless 1 <= classes <=
+  /// 65536.
   explicit ConfusionMatrix(std::int64_t classes,
                            std::optional<std::int32_t> ignore_index = std::nullopt);
 
