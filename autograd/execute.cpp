@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/denormals.h>
@@ -159,20 +160,21 @@ void run_plan(TapeState& state, const Plan& plan, Results* results) {
   expect_unchanged_parameters(state);
   const Arena::Mark before = state.kept.mark();
   Results none;
-  const Run run(state, plan, results != nullptr ? *results : none);
+  std::optional<Run> run;
   try {
-    run.run();
+    run.emplace(state, plan, results != nullptr ? *results : none);
+    run->run();
   } catch (...) {
     state.kept.roll_back(before);
     throw;
   }
   for (const Plan::Published& value : plan.published) {
-    state.values[value.node] = run.pointer(value.at);
+    state.values[value.node] = run->pointer(value.at);
   }
   hash_published(state, plan);
   if (results == nullptr) return;
   results->roots.clear();
-  for (const Plan::Operand& root : plan.roots) results->roots.push_back(run.pointer(root.at));
+  for (const Plan::Operand& root : plan.roots) results->roots.push_back(run->pointer(root.at));
 }
 
 void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep) {

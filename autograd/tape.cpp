@@ -117,11 +117,13 @@ std::uint32_t parameter_node(TapeState& state, const Parameter& parameter, const
     return state.parameters[slot - 1].node;
   }
   const Tensor& value = parameter.value();
-  const std::uint32_t node = leaf(state, parameter_op(), {value.dtype(), value.shape()},
-                                  const_cast<void*>(value.raw()), where);
-  state.parameters.push_back({parameter, node, parameter.version()});
-  state.parameter_slot(parameter) = static_cast<std::uint32_t>(state.parameters.size());
-  return node;
+  return all_or_nothing(state, [&] {
+    const std::uint32_t node = leaf(state, parameter_op(), {value.dtype(), value.shape()},
+                                    const_cast<void*>(value.raw()), where);
+    state.parameters.push_back({parameter, node, parameter.version()});
+    state.parameter_slot(parameter) = static_cast<std::uint32_t>(state.parameters.size());
+    return node;
+  });
 }
 
 std::uint32_t constant_node(TapeState& state, double number, const Type& type,
@@ -130,14 +132,18 @@ std::uint32_t constant_node(TapeState& state, double number, const Type& type,
                                      std::abs(number) > std::numeric_limits<std::int32_t>::max())) {
     throw ValueError(fmt::format("{} is no int32; expected a whole number in range", number));
   }
-  return leaf(state, constant_op(), type, nullptr, where,
-              std::as_bytes(std::span<const double, 1>(&number, 1)));
+  return all_or_nothing(state, [&] {
+    return leaf(state, constant_op(), type, nullptr, where,
+                std::as_bytes(std::span<const double, 1>(&number, 1)));
+  });
 }
 
 std::uint32_t input_node(TapeState& state, Tensor value, const Location& where) {
   const Type type{value.dtype(), value.shape()};
-  state.leaves.push_back(std::move(value));
-  return leaf(state, input_op(), type, const_cast<void*>(state.leaves.back().raw()), where);
+  return all_or_nothing(state, [&] {
+    state.leaves.push_back(std::move(value));
+    return leaf(state, input_op(), type, const_cast<void*>(state.leaves.back().raw()), where);
+  });
 }
 
 /// The node number of an operand, which is recorded now if it is not on the tape.

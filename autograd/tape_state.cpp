@@ -1,4 +1,5 @@
-// The lists behind a tape: forgetting all, forgetting the newest, finding parameters.
+// The lists behind a tape: forgetting all, forgetting what a failed call recorded, finding
+// parameters.
 #include <unroll/autograd/tape_state.h>
 
 #include <algorithm>
@@ -40,6 +41,13 @@ void TapeState::roll_back(const Mark& mark) {
   parameter_slots.clear();  // filled again when they are looked at
 }
 
+void TapeState::undo(const Mark& mark) {
+  roll_back(mark);
+  for (std::uint32_t n = 0; n < nodes.size(); ++n) {
+    if (values[n] != nullptr && nodes[n].input_count > 0) structure = hash_with(structure, n);
+  }
+}
+
 std::uint32_t& TapeState::parameter_slot(const Parameter& wanted) {
   const auto find = [&](const Parameter& parameter) -> std::uint32_t& {
     const void* const value = &parameter.value();
@@ -79,7 +87,7 @@ Recording::Recording(TapeState& state, const Location* where)
 Recording::~Recording() {
   if (attributes_) state_.rule_location = nullptr;
   const bool failed = std::uncaught_exceptions() > exceptions_;
-  if (failed && state_.nodes.size() > before_.nodes) state_.roll_back(before_);
+  if (failed && state_.nodes.size() > before_.nodes) state_.undo(before_);
 }
 
 }  // namespace detail

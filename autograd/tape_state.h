@@ -65,7 +65,8 @@ struct TapeState {
 
   int no_gradient_depth = 0;
   std::uint64_t random_counter = 0;
-  /// Set while RecordedAt lives: where new nodes are attributed to, instead of to their caller.
+  /// Set while a RecordedAt or Recording lives: where new nodes are attributed to, instead of to
+  /// their caller.
   const Location* rule_location = nullptr;
 
   std::span<const std::uint32_t> inputs_of(const Node& node) const {
@@ -89,6 +90,9 @@ struct TapeState {
   }
   /// Forgets what was recorded since `mark`.
   void roll_back(const Mark& mark);
+  /// The same for a call that failed. Values that it asked for stay with older nodes, so they
+  /// become part of the structure.
+  void undo(const Mark& mark);
 };
 
 /// Throws StateError for options that a CPU with or without bfloat16 cannot keep.
@@ -105,7 +109,7 @@ auto all_or_nothing(TapeState& state, F f) {
   try {
     return f();
   } catch (...) {
-    state.roll_back(before);
+    state.undo(before);
     throw;
   }
 }

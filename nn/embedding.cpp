@@ -7,8 +7,8 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/recorded.h>
-
 #include <unroll/nn/arguments.h>
+
 namespace unroll::nn {
 
 namespace {

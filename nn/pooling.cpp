@@ -55,11 +55,6 @@ struct Steps {
     if constexpr (!std::is_same_v<T, bool>) values = values.to(x.dtype());
     return mask_for(input_like(x, values), zeros());
   }
-  /// bool, to go with x: true at the real steps.
-  Variable real() const {
-    const Variable mask = input_like(x, length_mask(Lengths(lengths), count));
-    return mask_for(time_axis == 1 ? mask : transpose(mask, 0, 1), x);
-  }
   /// The outputs, with `number` at the padded steps.
   Variable with_pads(double number) const {
     return SequenceMask(x, lengths, time_axis == 1)(x, number);
@@ -103,13 +98,13 @@ Variable pool_max(const Variable& outputs, const PoolOptions& options, Location 
     if (steps.count == 0) return steps.zeros();
     if (steps.all_full) return max(steps.x, steps.time_axis);
     constexpr double kNever = -std::numeric_limits<double>::infinity();
-    const Variable largest = detach(max(steps.with_pads(kNever), steps.time_axis, true));
-    // The mean of the real steps that equal it: a pad takes no share, not even of -inf.
-    const Variable chosen = equal(steps.x, largest) * steps.real() > 0.0;
-    const Variable count = sum(where(chosen, zeros_like(steps.x, {}) + 1.0, 0.0), steps.time_axis);
-    const Variable total = sum(where(chosen, steps.x, 0.0), steps.time_axis);
-    return where(steps.per_sequence([](std::int32_t length) { return length > 0; }), total / count,
-                 0.0);
+    const Variable largest = max(steps.with_pads(kNever), steps.time_axis);
+    // Where real steps are no larger than pads, these take no share: all real ones are -inf then.
+    const Variable share =
+        steps.per_sequence([](std::int32_t length) { return length > 0 ? 1.0 / length : 0.0; });
+    const Variable among_real = sum(steps.with_pads(0), steps.time_axis) * share;
+    return where(steps.per_sequence([](std::int32_t length) { return length > 0; }),
+                 where(equal(largest, kNever), among_real, largest), 0.0);
   });
 }
 

@@ -75,7 +75,7 @@ Variable pad(const Operand& x, int axis, std::int64_t before, std::int64_t after
   if (before > kMost || after > kMost) {
     throw ShapeError(
         fmt::format("{}: pad: got {} elements before and {} after; expected at most "
-                    "2^48 in all",
+                    "2^49 each",
                     to_string(x.where()), before, after));
   }
   if (x.dtype(Dtype::float32) == Dtype::int32 && !is_int32(value)) {

@@ -51,7 +51,7 @@ void in_pieces(const RecycledVector<std::size_t>& sizes, F f) {
   }
 }
 
-/// A gradient below this and a learning rate up to kHighRate leave a float finite that was so.
+/// A gradient below this and a learning rate up to kHighRate take no ordinary float to infinity.
 template <class T>
 constexpr T kLargeGradient = sizeof(T) == 4 ? T(0x1p60) : T(0x1p480);
 constexpr double kHighRate = 1e6;

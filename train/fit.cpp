@@ -100,7 +100,7 @@ class Fit {
           interrupt_.requested() || (options_.minutes > 0 && seconds() >= 60 * options_.minutes);
       if (snapshot_due() && at_.batch < count && !over_) save();
     }
-    last_loss_ = at_.loss_sum / at_.weight_sum;
+    if (at_.weight_sum > 0) last_loss_ = at_.loss_sum / at_.weight_sum;
     progress_.finish();
     if (at_.batch < count) {  // cut off: what counts is gone on from here, not from a score
       save();
@@ -250,7 +250,7 @@ class Fit {
       if (!snapshot.best.empty()) assign(parameters_, snapshot.best);  // to see that they fit
       assign(parameters_, snapshot.parameters);
       optimizer_.load_state(snapshot.optimizer);
-    } catch (const ValueError&) {
+    } catch (...) {
       assign(parameters_, before);
       throw;
     }

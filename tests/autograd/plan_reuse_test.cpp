@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/ops/dropout.h>
 #include <unroll/ops/indexing.h>
 #include <unroll/ops/linear_algebra.h>
@@ -319,4 +320,24 @@ TEST_CASE("an error in an old plan names the line of this recording", "[plans]")
       CHECK(contains(message, place) == out_of_range);
     }
   }
+}
+
+TEST_CASE("a value that a failed call has asked for misleads no later pass", "[autograd]") {
+  Tape tape;
+  const Tensor x(Shape{3}, {0.5, -1.0, 2.0});
+  const auto pass = [&](int fails) {
+    tape.reset();
+    const Variable a = tanh(tape.input(x));
+    const auto call = [&] {
+      recorded(a, Location::current(), "call", [&] {
+        const Variable b = a + 1.0;
+        if (fails == 2) a.value();
+        throw ValueError("of " + to_string(b.shape()));
+      });
+    };
+    if (fails > 0) CHECK_THROWS_AS(call(), ValueError);
+    return (exp(a) * 2.0).value();
+  };
+  const Tensor first = pass(2);
+  for (const int fails : {0, 1, 2, 1, 0}) CHECK(pass(fails).identical(first));
 }

@@ -1,6 +1,8 @@
 // Random programs three ways: with all passes in float32, eagerly in float32, and by finite
 // differences in float64 along random directions.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <unroll/tests/autograd/mixed_programs.h>
 #include <unroll/tests/autograd/pass_law.h>
@@ -103,8 +105,10 @@ double disagreement(const RandomProgram& program, std::uint64_t point) {
   assign_moved(parameters, values, direction, -kStep);
   const double numeric = (ahead - program.value(parameters)) / (2 * kStep);
   const double size = 1 + exact.size;
-  worst = std::max(worst, std::abs(in_float.value - numeric) / (kFloatTolerance * size));
-  return std::max(worst, std::abs(exact.value - numeric) / (kDoubleTolerance * size));
+  const double in_floats = std::abs(in_float.value - numeric) / (kFloatTolerance * size);
+  const double in_doubles = std::abs(exact.value - numeric) / (kDoubleTolerance * size);
+  if (std::isnan(in_floats + in_doubles)) return std::numeric_limits<double>::infinity();
+  return std::max({worst, in_floats, in_doubles});
 }
 
 }  // namespace

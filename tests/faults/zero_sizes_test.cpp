@@ -1,5 +1,5 @@
 // Zero sizes: every axis of every argument of every call is made empty, alone and in pairs; what is
-// accepted gives values and gradients of the right shapes, and gradients that are zero or nothing.
+// accepted gives values, and gradients of the arguments' shapes without NaN.
 #include <algorithm>
 #include <cmath>
 
@@ -101,6 +101,6 @@ TEST_CASE("zero sizes work, forwards and backwards, or are refused by name", "[f
       ++tried;
     }
   }
-  CHECK(tried >= 400);
-  CHECK(accepted >= 300);
+  CHECK(tried >= 970);
+  CHECK(accepted >= 460);
 }

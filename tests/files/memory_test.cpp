@@ -75,13 +75,16 @@ TEST_CASE("reading a safetensors file takes no more memory than the file and 16 
       {"a length of the most there may be", length_bytes(100'000'000) + "{}"},
       {"a length of all bits", std::string(8, '\xff') + "{}"},
   };
+  constexpr std::size_t kGood = 4;  // the first of them
+  REQUIRE(files.size() == 14);
   const ScratchDirectory folder;
-  for (const auto& [what, bytes] : files) {
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const auto& [what, bytes] = files[i];
     INFO(what);
     const auto path = folder / "file";
     put(path, bytes);
     begin_peak();
-    thrown_message([&] { load_safetensors(path); });
+    CHECK(thrown_message([&] { load_safetensors(path); }).empty() == (i < kGood));
     CHECK(peak_bytes() <= bytes.size() + 16 * kMiB);
     begin_peak();
     thrown_message([&, &file = bytes] { parse(file); });

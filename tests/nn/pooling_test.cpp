@@ -159,3 +159,13 @@ TEST_CASE("A maximum of -inf is shared by real steps only", "[nn]") {
   const Tensor dx = vector_jacobian_product(outputs, cotangents, wrt)[0].value();
   CHECK(dx.identical(Tensor(Shape{3, 2, 1}, {0.5, 0.0, 0.5, 1.0, 0.0, 0.0})));
 }
+
+TEST_CASE("The largest of equal steps is that number, with pads and without", "[nn]") {
+  Tape tape;
+  for (const double number : {0.1, 0.3, 3e38}) {
+    const Variable x = tape.input(Tensor::full({13, 2, 1}, number));
+    const Tensor pooled = nn::pool_max(x, {.lengths = {12, 13}}).value();
+    CHECK(pooled.identical(nn::pool_max(x).value()));
+    CHECK(pooled.at(0) == static_cast<float>(number));
+  }
+}

@@ -51,6 +51,7 @@ void check_output(const Tensor& got, const Tensor& expected) {
   for (std::int64_t i = 0; i < got.size(); ++i) {
     const double a = got.at(i), b = expected.at(i);
     if (a == b || (std::isnan(a) && std::isnan(b))) continue;
+    CHECK((std::isfinite(a) && std::isfinite(b)));
     CHECK(std::abs(a - b) <= (exact ? 0 : 1e-7 + 1e-5 * std::abs(b)));
   }
 }

@@ -18,15 +18,19 @@ inline Tensor deep_copy(const Tensor& x) {
   if (x.dtype() == Dtype::float32) result.mutable_data<float>();
   if (x.dtype() == Dtype::float64) result.mutable_data<double>();
   if (x.dtype() == Dtype::int32) result.mutable_data<std::int32_t>();
+  if (x.dtype() == Dtype::bool_) result.mutable_data<bool>();
   return result;
 }
 
 /// Equal but for the order in which the repeated rows of a table are added up.
 inline bool same_rows(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape()) return false;
   for (std::int64_t i = 0; i < a.size(); ++i) {
-    if (std::abs(a.at(i) - b.at(i)) > 1e-14 * std::max(1.0, std::abs(a.at(i)))) return false;
+    const double x = a.at(i), y = b.at(i);
+    const bool near = std::isfinite(x) && std::abs(x - y) <= 1e-14 * std::max(1.0, std::abs(x));
+    if (x != y && !near) return false;
   }
-  return a.shape() == b.shape();
+  return true;
 }
 
 /// Of any loss: three gradients added up are three times one, and that of the loss counted four

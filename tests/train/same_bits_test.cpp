@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include <unroll/tests/support/catch.h>
 #include <unroll/tests/support/thoroughness.h>
@@ -21,11 +20,6 @@ train::FitOptions on_threads(int threads) {
   // Otherwise TBB starts no more than the machine has cores.
   static const tbb::global_control enough(tbb::global_control::max_allowed_parallelism, 16);
   return {.parallel = {.shards = 8, .threads = threads}};
-}
-
-std::string content_of(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace
@@ -58,7 +52,7 @@ TEST_CASE("OpenMP's number of threads in the environment makes no difference") {
     const std::string command = "OMP_NUM_THREADS=" + threads + " UNROLL_HASHES='" + path + "' '" +
                                 self + "' '[.hashes]' > /dev/null";
     REQUIRE(std::system(command.c_str()) == 0);
-    found.push_back(content_of(path));
+    found.push_back(train::content_of(path));
     CHECK(found.back().size() > 24 * 10);
   }
   CHECK(found[0] == found[1]);
