@@ -23,11 +23,12 @@ class Optimizer {
   /// One update of every parameter that has a gradient, in place; one without is skipped, with its
   /// moments and its count. Row-sparse gradients give the same result as their dense form.
   /// Denormal float results become zero. Deterministic, whatever the number of threads.
-  /// Throws NumericError naming the first parameter whose gradient holds NaN or infinity, or that
-  /// the update would make NaN or infinite, in a moment or itself, as a learning rate of 1e30 does
-  /// (unless check_finite is off), ValueError for gradients of another parameter set, ShapeError or
-  /// DtypeError for a gradient that does not fit its parameter, StateError if the parameters were
-  /// converted to another dtype than the moments have; nothing is updated then.
+  /// Throws NumericError naming the first parameter whose gradient holds NaN or infinity or, with a
+  /// gradient of 2^60 (double: 2^480) or a learning rate above 1e6, that the update would make NaN
+  /// or infinite, in a moment or itself (unless check_finite is off), ValueError for gradients of
+  /// another parameter set, ShapeError or DtypeError for a gradient that does not fit its
+  /// parameter, StateError if the parameters were converted to another dtype than the moments have;
+  /// nothing is updated then.
   void step(const Gradients& gradients);
 
   double lr() const { return lr_; }

@@ -55,7 +55,7 @@ struct Moment {
 };
 
 /// What becomes of a step whose loss or gradients are NaN or infinite, or that would make the
-/// parameters so. It changes nothing in either case.
+/// parameters so. Parameters and moments stay as they were in either case.
 enum class NonFinite : std::uint8_t {
   stop,  ///< NumericError, which names the op at which it began, its shapes and its line
   skip,  ///< the training goes on with the next batch
