@@ -36,7 +36,9 @@ TEST_CASE("twelve models after 50 steps: one hash each for any number of threads
 }
 
 TEST_CASE("hashes of the twelve models, for another process", "[.hashes]") {
-  std::ofstream out(std::getenv("UNROLL_HASHES"));
+  const char* const path = std::getenv("UNROLL_HASHES");
+  if (path == nullptr) return;  // chosen by the name of the file
+  std::ofstream out(path);
   for (const SmallModel& model : small_models()) {
     for (const int threads : {1, 16}) out << bits_after_training(model, on_threads(threads)) << ' ';
   }
