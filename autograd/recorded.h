@@ -4,6 +4,7 @@
 #include <functional>
 #include <initializer_list>
 #include <string_view>
+#include <utility>
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/tape.h>
@@ -12,6 +13,8 @@ namespace unroll {
 
 namespace detail {
 
+/// Throws StateError.
+[[noreturn]] void refuse_two_tapes();
 void expect_one_tape(std::initializer_list<std::reference_wrapper<const Variable>> operands);
 
 /// Forgets what was recorded since it was made if it dies of an exception.
@@ -27,6 +30,7 @@ class Recording {
  private:
   TapeState& state_;
   TapeMark before_;
+  std::uint32_t generation_;
   int exceptions_;
   bool attributes_;
 };
@@ -55,13 +59,19 @@ auto recorded(std::initializer_list<std::reference_wrapper<const Variable>> oper
   });
 }
 
+/// The same for what has no Variable at hand.
+template <class F>
+auto recorded(TapeState& state, const Location& where, std::string_view function, F&& f) {
+  return blame(where, function, [&] {
+    const detail::Recording recording(state, &where);
+    return f();
+  });
+}
+
 /// The same for what begins a tape.
 template <class F>
 auto recorded(Tape& tape, const Location& where, std::string_view function, F&& f) {
-  return blame(where, function, [&] {
-    const detail::Recording recording(tape.state(), &where);
-    return f();
-  });
+  return recorded(tape.state(), where, function, std::forward<F>(f));
 }
 
 /// The same around a user's code, whose nodes keep their own lines.

@@ -12,6 +12,7 @@
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/leaves.h>
 #include <unroll/autograd/random.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/autograd/small_buffer.h>
 #include <unroll/autograd/tape_state.h>
 
@@ -29,9 +30,7 @@ const Variable& tape_operand(std::span<const Operand> operands) {
     if (variable == nullptr) continue;
     variable->state();  // throws when stale
     if (found != nullptr && found->shared_state() != variable->shared_state()) {
-      throw StateError(
-          "operands are on different tapes; carry a value over by "
-          "tape.input(x.value())");
+      detail::refuse_two_tapes();
     }
     found = variable;
   }

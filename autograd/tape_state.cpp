@@ -66,19 +66,21 @@ std::uint32_t& TapeState::parameter_slot(const Parameter& wanted) {
 
 namespace detail {
 
+void refuse_two_tapes() {
+  throw StateError("operands are on different tapes; carry a value over by tape.input(x.value())");
+}
+
 void expect_one_tape(std::initializer_list<std::reference_wrapper<const Variable>> operands) {
   const Variable& first = *operands.begin();
   for (const Variable& operand : operands) {
-    if (operand.defined() && &operand.state() != &first.state()) {
-      throw StateError(
-          "operands are on different tapes; carry a value over by tape.input(x.value())");
-    }
+    if (operand.defined() && &operand.state() != &first.state()) refuse_two_tapes();
   }
 }
 
 Recording::Recording(TapeState& state, const Location* where)
     : state_(state),
       before_(state.mark()),
+      generation_(state.generation),
       exceptions_(std::uncaught_exceptions()),
       attributes_(where != nullptr && state.rule_location == nullptr) {
   if (attributes_) state_.rule_location = where;
@@ -87,7 +89,7 @@ Recording::Recording(TapeState& state, const Location* where)
 Recording::~Recording() {
   if (attributes_) state_.rule_location = nullptr;
   const bool failed = std::uncaught_exceptions() > exceptions_;
-  if (failed && state_.nodes.size() > before_.nodes) state_.undo(before_);
+  if (failed && state_.generation == generation_) state_.undo(before_);
 }
 
 }  // namespace detail

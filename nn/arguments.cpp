@@ -17,6 +17,12 @@ void expect_sizes(std::string_view layer,
   }
 }
 
+void expect_rank(std::string_view layer, const char* argument, const Shape& shape, int rank) {
+  if (shape.rank() == rank) return;
+  throw ShapeError(fmt::format("{}: {} has shape {}; expected rank {}", layer, argument,
+                               to_string(shape), rank));
+}
+
 std::size_t layer_count(std::string_view stack, int layers, int least) {
   constexpr int kMost = 65536;
   if (layers >= least && layers <= kMost) return static_cast<std::size_t>(layers);

@@ -8,11 +8,16 @@
 #include <string_view>
 #include <utility>
 
+#include <unroll/autograd/shape.h>
+
 namespace unroll::nn::detail {
 
 /// Throws ShapeError for a size that is negative, or so large that a few times it may overflow.
 void expect_sizes(std::string_view layer,
                   std::initializer_list<std::pair<const char*, std::int64_t>> sizes);
+
+/// Throws ShapeError for another rank.
+void expect_rank(std::string_view layer, const char* argument, const Shape& shape, int rank);
 
 /// `layers`; throws ValueError unless there are `least` to 65536.
 std::size_t layer_count(std::string_view stack, int layers, int least = 1);

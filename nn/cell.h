@@ -52,15 +52,28 @@ concept ReadsApart = RecurrentCell<Cell> &&
   { cell.step(x, state, x) } -> std::convertible_to<StateOf<Cell>>;
 };
 
-/// A step that reads `read` in place of the state's output: the cell's own, or that of a state with
-/// this output.
+/// A step for the line `at`, which the cell gets as a last argument if it takes one.
+template <RecurrentCell Cell>
+StateOf<Cell> step_at(const Cell& cell, const Variable& x, const StateOf<Cell>& state,
+                      const Location& at) {
+  if constexpr (requires { cell.step(x, state, at); }) {
+    return cell.step(x, state, at);
+  } else {
+    return cell.step(x, state);
+  }
+}
+
+/// The same for a step that reads `read` in place of the state's output: the cell's own, or that of
+/// a state with this output.
 template <RecurrentCell Cell>
 StateOf<Cell> step_reading(const Cell& cell, const Variable& x, const StateOf<Cell>& state,
-                           const Variable& read) {
-  if constexpr (ReadsApart<Cell>) {
-    return cell.step(x, state, read);
+                           const Variable& read, const Location& at) {
+  if constexpr (!ReadsApart<Cell>) {
+    return step_at(cell, x, with_output(state, read), at);
+  } else if constexpr (requires { cell.step(x, state, read, at); }) {
+    return cell.step(x, state, read, at);
   } else {
-    return cell.step(x, with_output(state, read));
+    return cell.step(x, state, read);
   }
 }
 

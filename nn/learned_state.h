@@ -40,11 +40,13 @@ struct LearnedState {
     });
     return state;
   }
-  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state) const {
-    return cell.step(x, state);
+  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state,
+                     Location at = Location::current()) const {
+    return step_at(cell, x, state, at);
   }
-  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state, const Variable& read) const {
-    return step_reading(cell, x, state, read);
+  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state, const Variable& read,
+                     Location at = Location::current()) const {
+    return step_reading(cell, x, state, read, at);
   }
 };
 

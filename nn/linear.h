@@ -35,6 +35,14 @@ struct Linear {
     weight = scope.parameter("weight", {out, in}, init::uniform(-bound, bound));
     if (options.bias) bias = scope.parameter("bias", {out}, init::uniform(-bound, bound));
   }
+  /// One whose weight [out, in] is another layer's: the embedding's for the scores of its tokens
+  /// (weight tying; Press, Wolf 2017). Its own bias begins at 0. Throws ShapeError if `tied` is no
+  /// matrix, StateError if it is undefined.
+  Linear(const Scope& scope, const Parameter& tied, const LinearOptions& options = {})
+      : weight(tied) {
+    detail::expect_rank("Linear", "tied", tied.shape(), 2);
+    if (options.bias) bias = scope.parameter("bias", {tied.shape()[0]}, init::zeros());
+  }
 
   /// x [..., in] -> [..., out]
   Variable operator()(const Variable& x, Location at = Location::current()) const {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/arguments.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/parameter.h>
@@ -35,12 +36,15 @@ struct RecurrentDropout {
     const Variable output = output_of(state);
     return {state, {dropout_mask(zeros_like(output, output.shape().with(0, batch)), rate)}};
   }
-  State step(const Variable& x, const State& state) const {
-    return step(x, state, output_of(state.cell));
+  State step(const Variable& x, const State& state, Location at = Location::current()) const {
+    return step(x, state, output_of(state.cell), at);
   }
-  State step(const Variable& x, const State& state, const Variable& read) const {
-    if (!in_training(read)) return {step_reading(cell, x, state.cell, read), state.mask};
-    return {step_reading(cell, x, state.cell, read * state.mask.value), state.mask};
+  State step(const Variable& x, const State& state, const Variable& read,
+             Location at = Location::current()) const {
+    return recorded_by_user(x, at, "RecurrentDropout", [&]() -> State {
+      const Variable seen = in_training(read) ? Operand(read, at) * state.mask.value : read;
+      return {step_reading(cell, x, state.cell, seen, at), state.mask};
+    });
   }
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/parameter.h>
 #include <unroll/ops/elementwise.h>
@@ -11,12 +12,12 @@
 namespace unroll::nn {
 
 /// output + input. Throws ShapeError unless they have the same shape.
-inline Variable residual_sum(const Variable& output, const Variable& input) {
+inline Variable residual_sum(const Variable& output, const Variable& input, const Location& at) {
   if (output.shape() != input.shape()) {
     throw ShapeError("residual connection: got the input " + to_string(input.shape()) +
                      " and the output " + to_string(output.shape()) + "; expected equal shapes");
   }
-  return output + input;
+  return Operand(output, at) + input;
 }
 
 /// A cell that adds its input to its output; its own memory is as without. For the layers of a
@@ -37,9 +38,11 @@ struct Residual {
     return {state, {zeros_like(like, output_of(state).shape())}};
   }
   /// Throws ShapeError unless the input is as wide as the output.
-  State step(const Variable& x, const State& state) const {
-    const StateOf<Cell> next = cell.step(x, state.cell);
-    return {next, {residual_sum(output_of(next), x)}};
+  State step(const Variable& x, const State& state, Location at = Location::current()) const {
+    return recorded_by_user(x, at, "Residual", [&]() -> State {
+      const StateOf<Cell> next = step_at(cell, x, state.cell, at);
+      return {next, {residual_sum(output_of(next), x, at)}};
+    });
   }
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/arguments.h>
 #include <unroll/nn/cell.h>
 #include <unroll/ops/dropout.h>
@@ -32,19 +33,21 @@ struct StackedCell {
     return states;
   }
 
-  RecycledVector<StateOf<Cell>> step(const Variable& x,
-                                     const RecycledVector<StateOf<Cell>>& states) const {
-    RecycledVector<StateOf<Cell>> next{cells[0].step(x, states.at(0))};
-    step_above(next, states);
-    return next;
+  RecycledVector<StateOf<Cell>> step(const Variable& x, const RecycledVector<StateOf<Cell>>& states,
+                                     Location at = Location::current()) const {
+    return recorded_by_user(x, at, "StackedCell", [&] {
+      RecycledVector<StateOf<Cell>> next{step_at(cells[0], x, states.at(0), at)};
+      step_above(next, states, at);
+      return next;
+    });
   }
 
   /// The rest of a step, for the cells above those that have their states in `next`, one at least.
-  void step_above(RecycledVector<StateOf<Cell>>& next,
-                  const RecycledVector<StateOf<Cell>>& states) const {
+  void step_above(RecycledVector<StateOf<Cell>>& next, const RecycledVector<StateOf<Cell>>& states,
+                  Location at = Location::current()) const {
     for (std::size_t layer = next.size(); layer < cells.size(); ++layer) {
-      const Variable input = dropout(output_of(next.back()), dropout_rate);
-      next.push_back(cells[layer].step(input, states.at(layer)));
+      const Variable input = dropout({output_of(next.back()), at}, dropout_rate);
+      next.push_back(step_at(cells[layer], input, states.at(layer), at));
     }
   }
 };

@@ -79,7 +79,7 @@ class StackedRNN {
           result.last.push_back(std::move(walked.last));
         }
         Variable rows = directions() == 1 ? outputs.front() : concat(outputs, -1);
-        if (options_.residual && layer > 0) rows = residual_sum(rows, x.rows());
+        if (options_.residual && layer > 0) rows = residual_sum(rows, x.rows(), at);
         if (layer + 1 == layers()) {
           result.outputs = x.padded(rows);
         } else {

@@ -45,17 +45,6 @@ struct UnrolledSteps {
 
 namespace detail {
 
-/// A step for the line `at`, if the cell wants to know it.
-template <RecurrentCell Cell>
-StateOf<Cell> step_at(const Cell& cell, const Variable& x, const StateOf<Cell>& state,
-                      const Location& at) {
-  if constexpr (requires { cell.step(x, state, at); }) {
-    return cell.step(x, state, at);
-  } else {
-    return cell.step(x, state);
-  }
-}
-
 /// The loop over time. Outputs are as the cell gave them, with rows for the sequences that have the
 /// step; the last states are those of all sequences in the caller's order.
 template <RecurrentCell Cell>

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/nn/cell.h>
 #include <unroll/ops/dropout.h>
 #include <unroll/ops/elementwise.h>
@@ -54,27 +55,34 @@ struct Zoneout {
   StateOf<Cell> initial_state(const Variable& like, std::int64_t batch) const {
     return cell.initial_state(like, batch);
   }
-  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state) const {
-    return mixed(state, cell.step(x, state));
+  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state,
+                     Location at = Location::current()) const {
+    return recorded_by_user(x, at, "Zoneout",
+                            [&] { return mixed(state, step_at(cell, x, state, at), at); });
   }
-  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state, const Variable& read) const {
-    return mixed(state, step_reading(cell, x, state, read));
+  StateOf<Cell> step(const Variable& x, const StateOf<Cell>& state, const Variable& read,
+                     Location at = Location::current()) const {
+    return recorded_by_user(
+        x, at, "Zoneout", [&] { return mixed(state, step_reading(cell, x, state, read, at), at); });
   }
 
  private:
-  StateOf<Cell> mixed(const StateOf<Cell>& before, StateOf<Cell> after) const {
+  StateOf<Cell> mixed(const StateOf<Cell>& before, StateOf<Cell> after, const Location& at) const {
     const Variables old = memory_variables(before);
     std::size_t i = 0;
     for_each_memory(after, [&](Variable& v) {
-      v = mixed(old[i], v, rates[i]);
+      v = mixed(old[i], v, rates[i], at);
       ++i;
     });
     return after;
   }
-  static Variable mixed(const Variable& before, const Variable& after, double rate) {
+  static Variable mixed(const Variable& before, const Variable& after, double rate,
+                        const Location& at) {
     if (rate == 0) return after;
-    if (!in_training(after)) return after + rate * (before - after);
-    return where(dropout_mask(after, rate) > 0.0, after, before);
+    return recorded({after, before}, at, "Zoneout", [&] {
+      if (!in_training(after)) return after + rate * (before - after);
+      return where(dropout_mask(after, rate) > 0.0, after, before);
+    });
   }
 };
 

@@ -10,7 +10,7 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
-#include <unroll/autograd/recorded_at.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/checked_index.h>
 #include <unroll/ops/elementwise.h>
@@ -219,8 +219,7 @@ Variable cross_entropy(const Operand& logits, const Operand& targets,
                                  static_cast<std::int32_t>(logits.dtype(Dtype::float32))};
   const Operand& anchor = logits.variable() != nullptr ? logits : targets;
   TapeState& state = on_tape(anchor, anchor, "cross_entropy").state();
-  return all_or_nothing(state, [&] {
-    const RecordedAt place(state, logits.where());
+  return recorded(state, logits.where(), "cross_entropy", [&] {
     const Variable x = on_tape(logits, anchor, "cross_entropy");
     const Variable normalizer = record(kNormalizer, {logits.with(x)}, attributes);
     const Variable losses =

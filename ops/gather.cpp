@@ -8,7 +8,7 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
-#include <unroll/autograd/recorded_at.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/checked_index.h>
 #include <unroll/ops/indexing.h>
@@ -153,8 +153,7 @@ Variable scatter_add(const Operand& x, int axis, const Operand& index, const Ope
                             : index.variable() != nullptr ? index
                                                           : x;
     TapeState& state = on_tape(anchor, anchor, "scatter_add").state();
-    return all_or_nothing(state, [&] {
-      const RecordedAt place(state, x.where());
+    return recorded(state, x.where(), "scatter_add", [&] {
       Variable part = on_tape(source, anchor, "scatter_add");
       for (int a = 0; a < to.rank(); ++a) part = slice(part, a, 0, to[a]);
       return record(kScatterAdd, {x, index, part}, chosen);

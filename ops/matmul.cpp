@@ -10,6 +10,7 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/ops/kernels/gemm.h>
@@ -146,10 +147,7 @@ Factor::Factor(const Operand& x) : operand(x) {
 TapeState& tape_of(const Operand& a, const Operand& b, std::string_view op) {
   const Variable *x = a.variable(), *y = b.variable();
   if (x != nullptr && y != nullptr && x->shared_state() != y->shared_state()) {
-    throw StateError(
-        fmt::format("{}: {}: operands are on different tapes; carry a value over by "
-                    "tape.input(x.value())",
-                    to_string(a.where()), op));
+    blame(a.where(), op, [] { detail::refuse_two_tapes(); });
   }
   return (x != nullptr ? *x : on_tape(b, a, op)).state();
 }

@@ -5,7 +5,7 @@
 
 #include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
-#include <unroll/autograd/recorded_at.h>
+#include <unroll/autograd/recorded.h>
 #include <unroll/autograd/tape_state.h>
 #include <unroll/ops/axes.h>
 #include <unroll/ops/checks.h>
@@ -116,10 +116,8 @@ Variable over_axis(const Op& op, const Operand& x, int axis) {
   const int chosen = axis_of(x, axis, op.name()), last = x.shape().rank() - 1;
   if (chosen == last) return record(op, {x});
   blame(x.where(), op.name(), [&] { expect_floating(x.dtype(Dtype::float32)); });
-  return all_or_nothing(on_tape(x, x, op.name()).state(), [&] {
-    const Variable turned = transpose(x, chosen, last);
-    const RecordedAt place(turned, x.where());
-    return transpose(record(op, {turned}), chosen, last);
+  return recorded(on_tape(x, x, op.name()), x.where(), op.name(), [&] {
+    return transpose(record(op, {transpose(x, chosen, last)}), chosen, last);
   });
 }
 

@@ -100,7 +100,8 @@ void apply(const Block<T>& block, const AdamOptions& options, double lr, bool de
 
 Adam::Adam(const char* name, std::span<const Parameter> parameters, const AdamOptions& options,
            Decay decay)
-    : Optimizer(name, parameters, moments_of(options), options.lr, options.check_finite),
+    : Optimizer(name, parameters, moments_of(options), {options.lr, options.weight_decay},
+                options.check_finite),
       options_(valid(name, options)),
       decay_(decay) {}
 

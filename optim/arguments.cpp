@@ -35,6 +35,10 @@ void expect_count(std::int64_t lowest, std::string_view function, std::string_vi
       fmt::format("{}: {} is {}; expected an integer >= {}", function, argument, value, lowest));
 }
 
+std::string type_of(const Tensor& tensor) {
+  return fmt::format("{} {}", name_of(tensor.dtype()), to_string(tensor.shape()));
+}
+
 bool is_count(double value) { return value >= 0 && value <= 0x1p53 && std::floor(value) == value; }
 
 }  // namespace unroll::optim::detail

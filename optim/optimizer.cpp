@@ -4,19 +4,18 @@
 #include <fmt/format.h>
 #include <tbb/parallel_for.h>
 
+#include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <set>
 #include <string_view>
-#include <type_traits>
 
 #include <unroll/autograd/denormals.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/handover.h>
 #include <unroll/optim/arguments.h>
+#include <unroll/optim/finite.h>
 
 namespace unroll::optim {
 
@@ -51,78 +50,25 @@ void in_pieces(const RecycledVector<std::size_t>& sizes, F f) {
   }
 }
 
-/// A gradient below this and a learning rate up to kHighRate take no ordinary float to infinity.
-template <class T>
-constexpr T kLargeGradient = sizeof(T) == 4 ? T(0x1p60) : T(0x1p480);
 constexpr double kHighRate = 1e6;
-
-enum class Size { small, large, not_finite };
-
-/// Compares exponents as integers: unlike std::isfinite, the loop becomes vector code.
-template <class T>
-bool all_below(const T* values, std::size_t n, T limit) {
-  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  constexpr Bits kExponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
-  const auto bound = std::bit_cast<Bits>(limit);
-  Bits bad = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    bad |= Bits((std::bit_cast<Bits>(values[i]) & kExponent) >= bound);
-  }
-  return bad == 0;
-}
-
-template <class T>
-Size size_of(const T* values, std::size_t n) {
-  if (all_below(values, n, kLargeGradient<T>)) return Size::small;
-  return all_below(values, n, std::numeric_limits<T>::infinity()) ? Size::large : Size::not_finite;
-}
-
-Size size_of(const Tensor& tensor, std::size_t begin, std::size_t end) {
-  return tensor.dtype() == Dtype::float32
-             ? size_of(tensor.data<float>().data() + begin, end - begin)
-             : size_of(tensor.data<double>().data() + begin, end - begin);
-}
-
-bool is_finite(const Tensor& tensor) {
-  return size_of(tensor, 0, static_cast<std::size_t>(tensor.size())) != Size::not_finite;
-}
 
 const Tensor& values_of(const Gradient& gradient) {
   return gradient.dense ? *gradient.dense : gradient.sparse.rows;
 }
 
-std::string type_of(const Tensor& tensor) {
-  return fmt::format("{} {}", name_of(tensor.dtype()), to_string(tensor.shape()));
-}
-
-Tensor count_tensor(std::int64_t count) {
-  return Tensor::scalar(static_cast<double>(count), Dtype::float64);
-}
-
-bool is_count_name(std::string_view name) { return name == "step" || name.ends_with(".step"); }
-
-/// "; missing a, b and 3 more"; nothing if there are none.
-std::string listed(std::string_view what, const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 8;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) {
-    text += i == 0 ? fmt::format("; {} {}", what, names[i]) : ", " + names[i];
-  }
-  if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
-  return text;
-}
-
 }  // namespace
 
 Optimizer::Optimizer(std::string name, std::span<const Parameter> parameters,
-                     std::vector<std::string> moments, double lr, bool check_finite)
+                     std::vector<std::string> moments, const Rates& rates, bool check_finite)
     : name_(std::move(name)),
       parameters_(parameters.begin(), parameters.end()),
       moment_names_(std::move(moments)),
       updates_(parameters.size()),
-      lr_(lr),
+      lr_(rates.lr),
+      steep_(rates.weight_decay > kHighRate || rates.momentum > kHighRate),
+      decays_(rates.weight_decay != 0 || !moment_names_.empty()),
       check_finite_(check_finite) {
-  detail::expect_at_least(0, name_, "lr", lr);
+  detail::expect_at_least(0, name_, "lr", lr_);
   std::set<std::string_view> names;
   for (const Parameter& parameter : parameters_) {
     if (!parameter.defined()) {
@@ -146,14 +92,15 @@ void Optimizer::set_lr(double lr) {
 
 void Optimizer::step(const Gradients& gradients) {
   const Tasks tasks = tasks_of(gradients);
-  const bool careful = check_finite_ && (expect_finite(tasks) || lr_ > kHighRate);
+  const bool careful =
+      check_finite_ && (expect_finite(tasks) || steep_ || large_ || lr_ > kHighRate);
   const std::vector<Written> before = careful ? written_by(tasks) : std::vector<Written>();
   // All that can still fail (memory for buffers that are shared) comes before the first update.
   const auto floats = whole_blocks<float>(tasks);
   const auto doubles = whole_blocks<double>(tasks);
-  update_all(floats);
-  update_all(doubles);
+  const bool large_floats = update_all(floats), large_doubles = update_all(doubles);
   if (careful) expect_no_overflow(tasks, before);
+  large_ = large_floats || large_doubles;
   for (const Task& task : tasks) ++updates_[task.index];
   ++steps_;
 }
@@ -180,7 +127,7 @@ Gradient Optimizer::fitted(const Gradient& gradient, std::size_t index) const {
   const Parameter& parameter = parameters_[index];
   const auto fail = [&](const std::string& what) {
     return fmt::format("{}::step: {} is {}; {}", name_, parameter.name(),
-                       type_of(parameter.value()), what);
+                       detail::type_of(parameter.value()), what);
   };
   if (!moment_names_.empty() && moments_[index][0].dtype() != parameter.dtype()) {
     throw StateError(
@@ -226,10 +173,10 @@ bool Optimizer::expect_finite(const Tasks& tasks) const {
   std::atomic<std::size_t> first_bad = tasks.size();
   std::atomic<bool> large = false;
   in_pieces(sizes, [&](std::size_t item, std::size_t begin, std::size_t end) {
-    const Size size = size_of(values_of(tasks[item].gradient), begin, end);
-    if (size == Size::small) return;
+    const detail::Size size = detail::size_of(values_of(tasks[item].gradient), begin, end);
+    if (size == detail::Size::small) return;
     large = true;
-    if (size == Size::large) return;
+    if (size == detail::Size::large) return;
     std::size_t first = first_bad;
     while (item < first && !first_bad.compare_exchange_weak(first, item)) {
     }
@@ -254,8 +201,8 @@ std::vector<Optimizer::Written> Optimizer::written_by(const Tasks& tasks) const 
 
 void Optimizer::expect_no_overflow(const Tasks& tasks, const std::vector<Written>& before) {
   const auto bad = std::ranges::find_if(tasks, [&](const Task& task) {
-    return !is_finite(parameters_[task.index].value()) ||
-           !std::ranges::all_of(moments_[task.index], is_finite);
+    return !detail::is_finite(parameters_[task.index].value()) ||
+           !std::ranges::all_of(moments_[task.index], detail::is_finite);
   });
   if (bad == tasks.end()) return;
   for (std::size_t k = 0; k < tasks.size(); ++k) {
@@ -295,64 +242,30 @@ Optimizer::Blocks<T> Optimizer::whole_blocks(const Tasks& tasks) {
 }
 
 template <class T>
-void Optimizer::update_all(const Blocks<T>& blocks) const {
+bool Optimizer::update_all(const Blocks<T>& blocks) const {
   RecycledVector<std::size_t> sizes;
   for (const Block<T>& block : blocks) sizes.push_back(block.end);
+  std::atomic<bool> large = false;
   in_pieces(sizes, [&](std::size_t item, std::size_t begin, std::size_t end) {
     Block<T> piece = blocks[item];
     piece.begin = begin;
     piece.end = end;
     update(piece);
+    if (check_finite_ && !leaves_small(piece)) large = true;
   });
+  return large;
 }
 
-std::map<std::string, Tensor> Optimizer::state() const {
-  std::map<std::string, Tensor> state{{"step", count_tensor(steps_)}};
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const std::string& parameter = parameters_[i].name();
-    state.emplace(parameter + ".step", count_tensor(updates_[i]));
+template <class T>
+bool Optimizer::leaves_small(const Block<T>& piece) const {
+  bool small = true;
+  piece.for_each_run(decays_, [&](std::size_t first, const T*, std::size_t n) {
+    small = small && detail::all_below(piece.value + first, n, detail::kLargeValue<T>);
     for (std::size_t k = 0; k < moment_names_.size(); ++k) {
-      state.emplace(fmt::format("{}.{}", parameter, moment_names_[k]), moments_[i][k]);
+      small = small && detail::all_below(piece.moments[k] + first, n, detail::kLargeGradient<T>);
     }
-  }
-  return state;
-}
-
-void Optimizer::load_state(const std::map<std::string, Tensor>& state) {
-  const std::map<std::string, Tensor> own = this->state();
-  std::vector<std::string> missing;
-  std::vector<std::string> unexpected;
-  std::vector<std::string> wrong;
-  for (const auto& [name, tensor] : own) {
-    const auto found = state.find(name);
-    if (found == state.end()) {
-      missing.push_back(name);
-    } else if (type_of(found->second) != type_of(tensor)) {
-      wrong.push_back(
-          fmt::format("{} as {} instead of {}", name, type_of(found->second), type_of(tensor)));
-    } else if (is_count_name(name) && !detail::is_count(found->second.item())) {
-      wrong.push_back(fmt::format("{} = {} instead of a count", name, found->second.item()));
-    }
-  }
-  for (const auto& [name, tensor] : state) {
-    if (!own.contains(name)) unexpected.push_back(name);
-  }
-  if (!missing.empty() || !unexpected.empty() || !wrong.empty()) {
-    throw ValueError(fmt::format("{}::load_state: the state does not fit{}{}{}", name_,
-                                 listed("missing", missing), listed("unexpected", unexpected),
-                                 listed("got", wrong)));
-  }
-  const auto count = [&](const std::string& name) {
-    return static_cast<std::int64_t>(state.at(name).item());
-  };
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const std::string& parameter = parameters_[i].name();
-    updates_[i] = count(parameter + ".step");
-    for (std::size_t k = 0; k < moment_names_.size(); ++k) {
-      moments_[i][k] = state.at(fmt::format("{}.{}", parameter, moment_names_[k]));
-    }
-  }
-  steps_ = count("step");
+  });
+  return small;
 }
 
 }  // namespace unroll::optim

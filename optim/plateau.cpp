@@ -83,9 +83,8 @@ void ReduceOnPlateau::load_state(const std::map<std::string, Tensor>& state) {
     }
     const Tensor& tensor = found->second;
     if (tensor.dtype() != own.dtype() || tensor.shape() != own.shape()) {
-      throw ValueError(fmt::format("ReduceOnPlateau::load_state: {} is {} {}; expected {} []", name,
-                                   name_of(tensor.dtype()), to_string(tensor.shape()),
-                                   name_of(own.dtype())));
+      throw ValueError(fmt::format("ReduceOnPlateau::load_state: {} is {}; expected {}", name,
+                                   detail::type_of(tensor), detail::type_of(own)));
     }
     const double value = tensor.item();
     const bool good = name == "best" ? !std::isnan(value)

@@ -72,7 +72,7 @@ SGD::SGD(std::span<const Parameter> parameters, const SGDOptions& options)
     : Optimizer("SGD", parameters,
                 options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}
                                       : std::vector<std::string>{},
-                options.lr, options.check_finite),
+                {options.lr, options.weight_decay, options.momentum}, options.check_finite),
       options_(valid(options)) {}
 
 void SGD::update(const Block<float>& block) const { apply(block, options_, lr()); }

@@ -151,6 +151,8 @@ TEST_CASE("words: what comes next, over a text without end", "[tasks]") {
   CHECK(contains(words.call("run --temperature 0").err, "--temperature"));
   put(words.directory() / "data", "a few words only\n");
   CHECK(contains(words.call("train --data data").err, "tokens; expected more"));
+  CHECK(contains(words.call("train --tied --hidden 32 --embedding 16").err, "one width"));
+  CHECK(figure(learnt(words, size + " --tied"), "perplexity ") < 2.25);
 }
 
 TEST_CASE("writer: text of characters", "[tasks]") {

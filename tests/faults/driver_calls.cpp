@@ -62,6 +62,21 @@ Call with(void (*prepare)(World&), Call call) {
   return call;
 }
 
+template <class Adam>
+Call adam_line(const char* name) {
+  return with(
+      make_parameter,
+      plain(name,
+            {amount("lr", 0.1), number("beta1", 0.9, fraction), number("beta2", 0.9, fraction),
+             positive("eps", 1e-8), amount("weight_decay", 0.1)},
+            [](World& w) {
+              return after_a_step(w, Adam(w.parameters, {.lr = w.d(0),
+                                                         .betas = {w.d(1), w.d(2)},
+                                                         .eps = w.d(3),
+                                                         .weight_decay = w.d(4)}));
+            }));
+}
+
 const Line kOptimizers[] = {
     with(make_parameter, plain("SGD",
                                {amount("lr", 0.1), amount("momentum", 0.5),
@@ -73,26 +88,8 @@ const Line kOptimizers[] = {
                                                                   .dampening = w.d(2),
                                                                   .weight_decay = w.d(3)}));
                                })),
-    with(make_parameter,
-         plain("Adam",
-               {amount("lr", 0.1), number("beta1", 0.9, fraction), number("beta2", 0.9, fraction),
-                positive("eps", 1e-8), amount("weight_decay", 0.1)},
-               [](World& w) {
-                 return after_a_step(w, optim::Adam(w.parameters, {.lr = w.d(0),
-                                                                   .betas = {w.d(1), w.d(2)},
-                                                                   .eps = w.d(3),
-                                                                   .weight_decay = w.d(4)}));
-               })),
-    with(make_parameter,
-         plain("AdamW",
-               {amount("lr", 0.1), number("beta1", 0.9, fraction), number("beta2", 0.9, fraction),
-                positive("eps", 1e-8), amount("weight_decay", 0.1)},
-               [](World& w) {
-                 return after_a_step(w, optim::AdamW(w.parameters, {.lr = w.d(0),
-                                                                    .betas = {w.d(1), w.d(2)},
-                                                                    .eps = w.d(3),
-                                                                    .weight_decay = w.d(4)}));
-               })),
+    adam_line<optim::Adam>("Adam"),
+    adam_line<optim::AdamW>("AdamW"),
     with(make_adam, plain("Adam::set_lr", {amount("lr", 0.2)},
                           [](World& w) {
                             w.made<optim::Adam>().set_lr(w.d(0));

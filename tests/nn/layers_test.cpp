@@ -42,6 +42,26 @@ TEST_CASE("Linear: gradients", "[nn]") {
   CHECK(report.ok);
 }
 
+TEST_CASE("Linear with an embedding's matrix: one parameter, both gradients", "[nn]") {
+  nn::ParameterSet parameters(1, Dtype::float64);
+  const nn::Embedding embedding(parameters.scope("words"), 4, 3);
+  const nn::Linear scores(parameters.scope("scores"), embedding.weight);
+  const nn::Linear plain(parameters.scope("plain"), embedding.weight, {.bias = false});
+  REQUIRE(parameters.size() == 2);
+  CHECK(scores.weight == embedding.weight);
+  CHECK(parameters.at("scores.bias").value().identical(Tensor(Shape{4}, Dtype::float64)));
+  const Tensor c = testing::uniform({2, 4});
+  const auto report = gradcheck(parameters, [&](Tape& tape) {
+    const Variable x = embedding(tape.input(Tensor(Shape{2}, {3, 1})));
+    return sum((scores(x) + plain(x)) * tape.input(c));
+  });
+  INFO(report.message);
+  CHECK(report.ok);
+  CHECK_THROWS_AS(nn::Linear(parameters.scope("other"), parameters.at("scores.bias")), ShapeError);
+  CHECK_THROWS_AS(nn::Linear(parameters.scope("other"), nn::Parameter()), StateError);
+  CHECK(parameters.size() == 2);
+}
+
 TEST_CASE("Embedding looks rows up; a wrong id is named with the caller's line", "[nn]") {
   nn::ParameterSet parameters;
   const nn::Embedding embedding(parameters.scope("e"), 4, 2);

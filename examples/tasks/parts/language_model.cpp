@@ -48,7 +48,7 @@ void train_language_model(const LanguageModelTask& task) {
   const Parts parts = parts_of(task);
   text::TokenCounts counts;
   for (const std::string& token : parts.training) ++counts[token];
-  LanguageNetwork model(s, text::Vocabulary::build(counts));
+  LanguageNetwork model(s, text::Vocabulary::build(counts), task.tied);
   if (task.init > 0) {
     for (const Parameter& p : model.parameters) {
       p.assign(random_uniform(p.shape(), mix(s.seed, p.index()), -task.init, task.init, p.dtype()));
@@ -146,6 +146,8 @@ Program language_model_program(const std::string& what, LanguageModelTask& task)
                 {{"--steps", "tokens per chunk and column", &task.steps, 1},
                  {"--init", "parameters are uniform in +-this at first; 0: PyTorch's way",
                   &task.init},
+                 {"--tied", "one matrix for embedding and scores, whose widths must be equal",
+                  &task.tied},
                  {"--sgd", "plain SGD, its rate falling by epochs, instead of AdamW", &task.sgd},
                  {"--constant-epochs", "with --sgd: before the rate falls", &task.constant_epochs},
                  {"--decay", "with --sgd: divides the rate at every epoch", &task.decay, 1}}},

@@ -26,6 +26,7 @@ struct LanguageModelTask {
   std::string before = {};                                  ///< the token that stands before a text
   std::int64_t steps = 20;                                  ///< tokens per chunk and column
   double init = 0;                   ///< parameters are uniform in +-init at first; 0: PyTorch's
+  bool tied = false;                 ///< the scores' matrix is the embedding's
   bool sgd = false;                  ///< plain SGD instead of AdamW
   std::int64_t constant_epochs = 4;  ///< with SGD, then the rate is divided ...
   double decay = 2;                  ///< ... by this at every epoch

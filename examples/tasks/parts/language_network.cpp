@@ -1,26 +1,44 @@
 // The network of the language models.
 #include <unroll/examples/tasks/parts/language_network.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include <unroll/autograd/error.h>
 #include <unroll/examples/tasks/parts/model_file.h>
 #include <unroll/ops/ops.h>
 
 namespace unroll::tasks {
 
-LanguageNetwork::LanguageNetwork(const Settings& s, text::Vocabulary v)
+namespace {
+
+nn::Linear scores_of(LanguageNetwork& model, const Settings& s, bool tied) {
+  const Scope scope = model.parameters.scope("scores");
+  if (!tied) return {scope, s.hidden, model.size()};
+  if (s.embedding != s.hidden) {
+    throw ValueError(fmt::format("--tied: embedding is {} and hidden {}; expected one width",
+                                 s.embedding, s.hidden));
+  }
+  return {scope, model.embedding.weight};
+}
+
+}  // namespace
+
+LanguageNetwork::LanguageNetwork(const Settings& s, text::Vocabulary v, bool tied)
     : vocabulary(std::move(v)),
       parameters(s.seed),
       embedding(parameters.scope("embedding"), size(), s.embedding,
                 {.initializer = nn::init::normal(0, 0.1)}),
       lstm(parameters.scope("lstm"), s.embedding, s.hidden,
            {.layers = s.layers, .dropout = s.dropout}),
-      scores(parameters.scope("scores"), s.hidden, size()),
+      scores(scores_of(*this, s, tied)),
       dropout_rate(s.dropout) {}
 
 LanguageNetwork LanguageNetwork::load(const Settings& s) {
   const ModelFile file(s.model);
-  LanguageNetwork model(file.with_sizes(s), file.vocabulary("vocabulary"));
+  LanguageNetwork model(file.with_sizes(s), file.vocabulary("vocabulary"),
+                        !file.holds("scores.weight"));
   file.assign_to(model.parameters);
   return model;
 }

@@ -23,7 +23,8 @@ struct LanguageNetwork {
   nn::Linear scores;
   double dropout_rate;
 
-  LanguageNetwork(const Settings& s, text::Vocabulary vocabulary);
+  /// Tied: the scores' matrix is the embedding's. Throws ValueError if their widths differ.
+  LanguageNetwork(const Settings& s, text::Vocabulary vocabulary, bool tied);
   static LanguageNetwork load(const Settings& s);
 
   std::int64_t size() const { return static_cast<std::int64_t>(vocabulary.size()); }

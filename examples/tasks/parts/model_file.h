@@ -23,6 +23,7 @@ class ModelFile {
   /// A whole number, at least 1.
   std::int64_t number(const std::string& key) const;
   text::Vocabulary vocabulary(const std::string& key) const;
+  bool holds(const std::string& parameter) const { return file_.tensors.contains(parameter); }
   /// The settings with the sizes of this model.
   Settings with_sizes(Settings settings) const;
   void assign_to(const ParameterSet& parameters) const;

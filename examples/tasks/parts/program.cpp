@@ -150,7 +150,9 @@ void with_snapshot(const Settings& settings,
   if (!summary.interrupted) std::filesystem::remove(snapshot);
   fmt::print("{}: best epoch {} of {}, {} steps in {}{}\n", settings.model, summary.best_epoch,
              summary.epochs, summary.steps, train::clock_time(summary.seconds),
-             summary.interrupted ? ", interrupted; --resume goes on" : "");
+             !summary.interrupted              ? ""
+             : summary.snapshot_fault.empty() ? ", interrupted; --resume goes on"
+                                              : ", interrupted");
 }
 
 }  // namespace unroll::tasks
