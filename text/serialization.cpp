@@ -16,10 +16,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::array<std::pair<TokenizerKind, const char*>, 4> kKindNames = {
+constexpr std::array<std::pair<TokenizerKind, const char*>, 5> kKindNames = {
     {{TokenizerKind::words, "words"},
      {TokenizerKind::spaces, "spaces"},
      {TokenizerKind::characters, "characters"},
+     {TokenizerKind::decomposed, "decomposed"},
      {TokenizerKind::bpe, "bpe"}}};
 
 constexpr int kVersion = 1;

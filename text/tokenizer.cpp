@@ -94,6 +94,7 @@ std::vector<std::string> Tokenizer::tokenize(std::string_view sentence) const {
   const std::string text = prepare(sentence, options_);
   if (options_.kind == TokenizerKind::words) return split_words(text);
   if (options_.kind == TokenizerKind::spaces) return split_at_separators(text);
+  if (options_.kind == TokenizerKind::decomposed) return split_characters(nfd(text));
   if (!bpe_) return split_characters(text);
   std::vector<std::string> tokens;
   for (const std::string& word : bpe_words(text)) {
@@ -104,6 +105,7 @@ std::vector<std::string> Tokenizer::tokenize(std::string_view sentence) const {
 
 std::string Tokenizer::detokenize(const std::vector<std::string>& tokens) const {
   if (options_.kind == TokenizerKind::words) return join_words(tokens);
+  if (options_.kind == TokenizerKind::decomposed) return nfc(concatenate(tokens));
   if (options_.kind != TokenizerKind::spaces) return concatenate(tokens);
   std::string sentence;
   for (const std::string& token : tokens) sentence += (sentence.empty() ? "" : " ") + token;

@@ -7,6 +7,8 @@
 //               ordinary
 //   spaces      what stands between spaces, for text that is cut already
 //   characters  one token per code point, a space as U+2581
+//   decomposed  the same with letters and their marks apart: an e with an acute is two tokens,
+//               a Hangul syllable is its jamo
 //   bpe         the pieces of text/words.h, U+2581 in front of those after a space and of the
 //   first,
 //               each cut into subwords by text/bpe.h
@@ -22,7 +24,7 @@
 
 namespace unroll::text {
 
-enum class TokenizerKind { words, spaces, characters, bpe };
+enum class TokenizerKind { words, spaces, characters, decomposed, bpe };
 
 struct TokenizerOptions {
   TokenizerKind kind = TokenizerKind::words;

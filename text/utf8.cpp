@@ -30,6 +30,20 @@ utf8proc_category_t category(char32_t code_point) {
   return utf8proc_category(static_cast<utf8proc_int32_t>(code_point));
 }
 
+std::string normalized(std::string_view text, const char* form, utf8proc_option_t option) {
+  if (is_ascii(text)) return std::string(text);
+  require_valid(text, form);
+  utf8proc_uint8_t* buffer = nullptr;
+  const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                   static_cast<utf8proc_ssize_t>(text.size()), &buffer,
+                                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | option));
+  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(buffer, &std::free);
+  if (length < 0) {
+    throw ValueError(form + std::string(": ") + utf8proc_errmsg(length) + "; expected valid UTF-8");
+  }
+  return std::string(reinterpret_cast<const char*>(buffer), static_cast<std::size_t>(length));
+}
+
 }  // namespace
 
 std::optional<std::size_t> find_invalid_utf8(std::string_view bytes) {
@@ -69,20 +83,8 @@ std::string encode_utf8(std::u32string_view code_points) {
   return text;
 }
 
-std::string nfc(std::string_view text) {
-  if (is_ascii(text)) return std::string(text);
-  require_valid(text, "nfc");
-  utf8proc_uint8_t* buffer = nullptr;
-  const auto length =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                   static_cast<utf8proc_ssize_t>(text.size()), &buffer,
-                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-  const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(buffer, &std::free);
-  if (length < 0) {
-    throw ValueError(std::string("nfc: ") + utf8proc_errmsg(length) + "; expected valid UTF-8");
-  }
-  return std::string(reinterpret_cast<const char*>(buffer), static_cast<std::size_t>(length));
-}
+std::string nfc(std::string_view text) { return normalized(text, "nfc", UTF8PROC_COMPOSE); }
+std::string nfd(std::string_view text) { return normalized(text, "nfd", UTF8PROC_DECOMPOSE); }
 
 std::string lower_case(std::string_view text) {
   std::u32string code_points = decode_utf8(text);

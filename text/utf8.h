@@ -1,5 +1,5 @@
-// UTF-8 text: checking, repairing, decoding, NFC, lower case, and the classes of characters that
-// the tokenizers and metrics ask about. A position is always a byte offset from 0.
+// UTF-8 text: checking, repairing, decoding, NFC and NFD, lower case, and the classes of characters
+// that the tokenizers and metrics ask about. A position is always a byte offset from 0.
 #pragma once
 
 #include <cstddef>
@@ -26,8 +26,12 @@ std::u32string decode_utf8(std::string_view text);
 /// UTF-8 of `code_points`. Throws ValueError for a surrogate or a value above U+10FFFF.
 std::string encode_utf8(std::u32string_view code_points);
 
-/// `text` in Unicode normalisation form C. Throws ValueError for ill-formed text.
+/// `text` in Unicode normalisation form C: letters and their marks as one code point where there is
+/// one. Throws ValueError for ill-formed text.
 std::string nfc(std::string_view text);
+/// `text` in normalisation form D: letters and their marks apart, Hangul syllables as jamo. Throws
+/// ValueError for ill-formed text.
+std::string nfd(std::string_view text);
 
 /// `text` with each code point in its simple lower-case form (one code point to one, independent of
 /// any locale). Throws ValueError for ill-formed text.

@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
     return text::read_corpus(path, {.bad_line = text::BadLine::stop}).pairs;
   };
   PairsTask task{.settings = settings,
-                 .from = text::TokenizerKind::characters,
+                 .from = text::TokenizerKind::decomposed,
                  .to = text::TokenizerKind::spaces,
                  .source = {.read = read, .generate = generate, .held_out = 20}};
   return run_program(pairs_program("Pronounces words.", task), argc, argv);

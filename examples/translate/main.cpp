@@ -51,6 +51,7 @@ void add_train(CLI::App& app, TrainCommand& train) {
       {"words", text::TokenizerKind::words},
       {"spaces", text::TokenizerKind::spaces},
       {"characters", text::TokenizerKind::characters},
+      {"decomposed", text::TokenizerKind::decomposed},
       {"bpe", text::TokenizerKind::bpe}};
   auto& tokenizer = train.language.tokenizer;
   app.add_option("--tokens", tokenizer.kind, "how sentences are cut")

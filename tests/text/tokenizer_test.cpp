@@ -26,7 +26,7 @@ Tokenizer learn(TokenizerOptions options) {
 
 TEST_CASE("every kind of tokenizer gives sentences back") {
   for (const auto kind : {TokenizerKind::words, TokenizerKind::spaces, TokenizerKind::characters,
-                          TokenizerKind::bpe}) {
+                          TokenizerKind::decomposed, TokenizerKind::bpe}) {
     const Tokenizer tokenizer = learn({.kind = kind, .bpe_merges = 40});
     for (const std::string& sentence : kSentences) {
       CHECK(tokenizer.detokenize(tokenizer.tokenize(sentence)) == sentence);
@@ -66,6 +66,13 @@ TEST_CASE("characters") {
   CHECK(tokenizer.detokenize({"\u2581", "a", "\u2581", "b"}) == "a b");
 }
 
+TEST_CASE("characters with their marks apart") {
+  const Tokenizer tokenizer({.kind = TokenizerKind::decomposed, .lower_case = true});
+  CHECK(tokenizer.tokenize("\u00C9  \uD55C.") ==
+        Tokens{"e", "\u0301", "\u2581", "\u1112", "\u1161", "\u11AB", "."});
+  CHECK(tokenizer.detokenize({"e", "\u0301", "\u2581", "\u1112", "\u1161"}) == "\u00E9 \uD558");
+}
+
 TEST_CASE("subwords begin words with U+2581 and do not cross pieces") {
   const Tokenizer tokenizer = learn({.kind = TokenizerKind::bpe, .bpe_merges = 200});
   const Tokens tokens = tokenizer.tokenize("the lamp, the lamps");
@@ -95,7 +102,8 @@ TEST_CASE("a TokenizerLearner goes on after learn()") {
 }
 
 TEST_CASE("a tokenizer comes back from JSON") {
-  for (const auto kind : {TokenizerKind::words, TokenizerKind::characters, TokenizerKind::bpe}) {
+  for (const auto kind : {TokenizerKind::words, TokenizerKind::characters,
+                          TokenizerKind::decomposed, TokenizerKind::bpe}) {
     const Tokenizer tokenizer = learn({.kind = kind, .lower_case = true, .bpe_merges = 40});
     const Tokenizer copy = Tokenizer::from_json(tokenizer.to_json());
     CHECK(copy.options() == tokenizer.options());

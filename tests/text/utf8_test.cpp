@@ -52,6 +52,17 @@ TEST_CASE("decode_utf8 and encode_utf8 undo each other") {
   CHECK_THROWS_AS(encode_utf8(std::u32string(1, char32_t{0x110000})), ValueError);
 }
 
+TEST_CASE("nfd takes apart what nfc puts together") {
+  CHECK(nfd("plain") == "plain");
+  CHECK(nfd("\u00E9t\u00E9") == "e\u0301te\u0301");
+  CHECK(nfd("\uD55C\uAE00") == "\u1112\u1161\u11AB\u1100\u1173\u11AF");  // Hangul: jamo
+  CHECK(nfd("\u304C") == "\u304B\u3099");
+  CHECK(nfd("\uFB01") == "\uFB01");
+  CHECK(nfd("q\u0307\u0323") == "q\u0323\u0307");
+  CHECK(nfc(nfd("\u1E69 \uD55C")) == "\u1E69 \uD55C");
+  CHECK_THROWS_AS(nfd("\xFF"), ValueError);
+}
+
 TEST_CASE("nfc composes") {
   CHECK(nfc("plain") == "plain");
   CHECK(nfc("e\u0301te\u0301") == "\u00E9t\u00E9");
