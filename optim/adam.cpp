@@ -53,7 +53,8 @@ struct Formula {
     using std::max;
     using std::sqrt;
     const V value = read<V>(p);
-    const V gradient = read<V>(g) + V(l2) * value;
+    V gradient = read<V>(g);
+    if (l2 != 0) gradient = gradient + V(l2) * value;  // 0 times infinity is NaN
     const V mean = V(beta1) * read<V>(m) + V(rest1) * gradient;
     V square = V(beta2) * read<V>(v) + V(rest2) * gradient * gradient;
     write(m, mean);

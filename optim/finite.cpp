@@ -1,6 +1,8 @@
 // The sizes of a tensor's elements.
 #include <unroll/optim/finite.h>
 
+#include <cmath>
+
 namespace unroll::optim::detail {
 
 namespace {
@@ -19,8 +21,11 @@ Size size_of(const Tensor& tensor, std::size_t begin, std::size_t end) {
              : size_of(tensor.data<double>().data() + begin, end - begin);
 }
 
-bool is_finite(const Tensor& tensor) {
-  return size_of(tensor, 0, static_cast<std::size_t>(tensor.size())) != Size::not_finite;
+bool became_non_finite(const Tensor& tensor, const Tensor& before) {
+  if (size_of(tensor, 0, static_cast<std::size_t>(tensor.size())) != Size::not_finite) return false;
+  std::int64_t i = 0;
+  while (i < tensor.size() && (std::isfinite(tensor.at(i)) || !std::isfinite(before.at(i)))) ++i;
+  return i < tensor.size();
 }
 
 }  // namespace unroll::optim::detail

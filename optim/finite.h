@@ -37,6 +37,7 @@ enum class Size { small, large, not_finite };
 /// Of the largest of elements [begin, end), small if it is below kLargeGradient.
 Size size_of(const Tensor& tensor, std::size_t begin, std::size_t end);
 
-bool is_finite(const Tensor& tensor);
+/// Is an element NaN or infinite that was finite before?
+bool became_non_finite(const Tensor& tensor, const Tensor& before);
 
 }  // namespace unroll::optim::detail

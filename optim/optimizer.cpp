@@ -200,11 +200,16 @@ std::vector<Optimizer::Written> Optimizer::written_by(const Tasks& tasks) const 
 }
 
 void Optimizer::expect_no_overflow(const Tasks& tasks, const std::vector<Written>& before) {
-  const auto bad = std::ranges::find_if(tasks, [&](const Task& task) {
-    return !detail::is_finite(parameters_[task.index].value()) ||
-           !std::ranges::all_of(moments_[task.index], detail::is_finite);
-  });
-  if (bad == tasks.end()) return;
+  std::size_t bad = 0;
+  const auto overflowed = [&](std::size_t k) {
+    bool found = detail::became_non_finite(parameters_[tasks[k].index].value(), before[k].value);
+    for (std::size_t m = 0; m < moment_names_.size(); ++m) {
+      found = found || detail::became_non_finite(moments_[tasks[k].index][m], before[k].moments[m]);
+    }
+    return found;
+  };
+  while (bad < tasks.size() && !overflowed(bad)) ++bad;
+  if (bad == tasks.size()) return;
   for (std::size_t k = 0; k < tasks.size(); ++k) {
     parameters_[tasks[k].index].assign(before[k].value);
     moments_[tasks[k].index] = before[k].moments;
@@ -212,7 +217,7 @@ void Optimizer::expect_no_overflow(const Tasks& tasks, const std::vector<Written
   throw NumericError(fmt::format(
       "{}::step: the update by the learning rate {} makes {} or one of its moments NaN or "
       "infinite; expected finite numbers (nothing was updated)",
-      name_, lr_, parameters_[bad->index].name()));
+      name_, lr_, parameters_[tasks[bad].index].name()));
 }
 
 template <class T>

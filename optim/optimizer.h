@@ -87,7 +87,8 @@ class Optimizer {
     std::vector<Tensor> moments;
   };
   std::vector<Written> written_by(const Tasks& tasks) const;
-  /// Throws NumericError, and puts `before` back, unless all that was written is finite.
+  /// Throws NumericError, and puts `before` back, if what was finite
+  /// has become NaN or infinite.
   void expect_no_overflow(const Tasks& tasks, const std::vector<Written>& before);
   template <class T>
   Blocks<T> whole_blocks(const Tasks& tasks);

@@ -22,9 +22,15 @@ SGDOptions valid(const SGDOptions& options) {
   return options;
 }
 
+/// g + decay p, where 0 times infinity is 0.
+template <class T>
+T slope(T g, T decay, T p) {
+  return decay != 0 ? g + decay * p : g;
+}
+
 template <class T>
 void descend(T* __restrict p, const T* __restrict g, std::size_t n, T lr, T decay) {
-  for (std::size_t i = 0; i < n; ++i) p[i] -= lr * (g[i] + decay * p[i]);
+  for (std::size_t i = 0; i < n; ++i) p[i] -= lr * slope(g[i], decay, p[i]);
 }
 
 /// b = keep b + take d; p -= lr (direct d + through b)
@@ -37,7 +43,7 @@ template <class T>
 void descend(T* __restrict p, const T* __restrict g, T* __restrict b, std::size_t n,
              const MomentumForm<T> c) {
   for (std::size_t i = 0; i < n; ++i) {
-    const T d = g[i] + c.decay * p[i];
+    const T d = slope(g[i], c.decay, p[i]);
     b[i] = c.keep * b[i] + c.take * d;
     p[i] -= c.lr * (c.direct * d + c.through * b[i]);
   }
