@@ -1,7 +1,7 @@
 // How large floats are, by their exponents: loops that become vector code, unlike std::isfinite.
-// Which sizes can overflow in one update: with learning rates, weight decays and momenta of at most
-// 1e6, parameters below kLargeValue and moments and gradients below kLargeGradient stay finite, for
-// no formula does more than square their sum.
+// Which sizes can overflow in one update: with learning rates and weight decays of at most 1e6,
+// parameters below kLargeValue and gradients below kLargeGradient stay finite, for no formula does
+// more than square their sum; and so do moments, which are means of such, or sums that fade.
 #pragma once
 
 #include <bit>

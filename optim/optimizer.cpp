@@ -65,7 +65,7 @@ Optimizer::Optimizer(std::string name, std::span<const Parameter> parameters,
       moment_names_(std::move(moments)),
       updates_(parameters.size()),
       lr_(rates.lr),
-      steep_(rates.weight_decay > kHighRate || rates.momentum > kHighRate),
+      steep_(rates.weight_decay > kHighRate || rates.momentum >= 1),
       decays_(rates.weight_decay != 0 || !moment_names_.empty()),
       check_finite_(check_finite) {
   detail::expect_at_least(0, name_, "lr", lr_);
@@ -266,9 +266,6 @@ bool Optimizer::leaves_small(const Block<T>& piece) const {
   bool small = true;
   piece.for_each_run(decays_, [&](std::size_t first, const T*, std::size_t n) {
     small = small && detail::all_below(piece.value + first, n, detail::kLargeValue<T>);
-    for (std::size_t k = 0; k < moment_names_.size(); ++k) {
-      small = small && detail::all_below(piece.moments[k] + first, n, detail::kLargeGradient<T>);
-    }
   });
   return small;
 }
