@@ -1,6 +1,7 @@
 // cross_entropy    loss = <q, log_sum_exp(x) - x>,    dx = (softmax(x) - q) dloss    per row, where
 //     q = (1 - smoothing) one_hot(target) + smoothing / classes, and all is 0 for ignored targets.
-// Memory is read once forward, for each row's largest logit m and s = sum exp(x - m), and once
+// With weights w of the classes, which are composed of other ops,    loss = <w q, log_sum_exp(x) -
+// x>. Memory is read once forward, for each row's largest logit m and s = sum exp(x - m), and once
 // backward.
 #include <algorithm>
 #include <cmath>
@@ -192,6 +193,22 @@ class CrossEntropy final : public RowOp<CrossEntropy> {
 
 const CrossEntropy kCrossEntropy;
 
+void check_weight(const Tensor& weight, std::int64_t classes) {
+  if (!is_floating(weight.dtype())) {
+    throw DtypeError(fmt::format("got weight in {}; expected floats", name_of(weight.dtype())));
+  }
+  if (weight.shape() != Shape{classes}) {
+    throw ShapeError(fmt::format("got weight {} for {} classes; expected one of each",
+                                 to_string(weight.shape()), classes));
+  }
+  for (std::int64_t c = 0; c < classes; ++c) {
+    if (!(weight.at(c) >= 0 && std::isfinite(weight.at(c)))) {
+      throw ValueError(
+          fmt::format("got weight {} of class {}; expected finite numbers >= 0", weight.at(c), c));
+    }
+  }
+}
+
 void check(const Operand& logits, const Operand& targets, const CrossEntropyOptions& options) {
   const Dtype dtype = logits.dtype(Dtype::float32), ids = targets.dtype(Dtype::float32);
   if (!is_floating(dtype) || ids != Dtype::int32) {
@@ -207,6 +224,24 @@ void check(const Operand& logits, const Operand& targets, const CrossEntropyOpti
     throw ValueError(fmt::format("got label_smoothing {}; expected 0 <= label_smoothing < 1",
                                  options.label_smoothing));
   }
+  if (options.weight) check_weight(*options.weight, shape.extent(-1));
+}
+
+/// <w q, log_sum_exp(x) - x>: through the whole distribution, where w q is 0 without influence.
+Variable weighted(const Variable& x, const Operand& targets, const RowAttributes& attributes,
+                  const CrossEntropyOptions& options) {
+  const Variable w = input_like(x, options.weight->to(x.dtype()));
+  const Variable counted = record(kCounted, {targets}, attributes) > 0.0;
+  const Variable rows = reshape(counted, counted.shape().inserted(counted.shape().rank(), 1));
+  const Variable q = w * record(kDistribution, {targets}, attributes);
+  const Variable log_p = log_softmax(where(rows, x, 0.0));
+  const Variable losses = -sum(where(q > 0.0, q * log_p, 0.0), -1);
+  if (options.reduction == Reduction::none) return losses;
+  if (options.reduction == Reduction::sum) return sum(losses);
+  RowAttributes plain = attributes;
+  plain.smoothing = 0;
+  const Variable total = sum(w * record(kDistribution, {targets}, plain));
+  return sum(losses) / where(total > 0.0, total, 1.0);
 }
 
 }  // namespace
@@ -221,6 +256,7 @@ Variable cross_entropy(const Operand& logits, const Operand& targets,
   TapeState& state = on_tape(anchor, anchor, "cross_entropy").state();
   return recorded(state, logits.where(), "cross_entropy", [&] {
     const Variable x = on_tape(logits, anchor, "cross_entropy");
+    if (options.weight) return weighted(x, targets, attributes, options);
     const Variable normalizer = record(kNormalizer, {logits.with(x)}, attributes);
     const Variable losses =
         record(kCrossEntropy, {logits.with(x), normalizer, targets}, attributes);

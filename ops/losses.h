@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include <unroll/autograd/tape.h>
 
@@ -14,11 +15,14 @@ struct CrossEntropyOptions {
   std::int32_t ignore_index = -100;  ///< rows with this target count nothing: no loss, no gradient
   double label_smoothing = 0;        ///< weight of the uniform distribution in the target, [0, 1)
   Reduction reduction = Reduction::mean;
+  /// [classes], floating, finite and >= 0: what the loss of each class counts, 1 if absent. The
+  /// mean is then over the weights of the targets, as in PyTorch. A constant: it gets no gradient.
+  std::optional<Tensor> weight = std::nullopt;
 };
 /// -log softmax(logits)[target] of each row: logits [..., classes], targets int32 [...]. The mean
-/// is over the rows that count, 0 if there are none. Forward and backward each go through the
-/// logits once. Throws ShapeError, DtypeError or ValueError (label_smoothing) when recorded, and
-/// ValueError for a target outside [0, classes) when computed.
+/// is over the rows that count, 0 if there are none. Without weights forward and backward each go
+/// through the logits once. Throws ShapeError, DtypeError or ValueError (label_smoothing, weight)
+/// when recorded, and ValueError for a target outside [0, classes) when computed.
 Variable cross_entropy(const Operand& logits, const Operand& targets,
                        const CrossEntropyOptions& options = {});
 

@@ -39,6 +39,14 @@ const Samples kSmoothed{"cross_entropy",
                         },
                         {{uniform({3, 4}), ids({3}, {2, -100, 0})}}};
 
+const Samples kWeighted{
+    "cross_entropy",
+    [](std::span<const Variable> x) {
+      return cross_entropy(
+          x[0], x[1], {.label_smoothing = 0.2, .weight = Tensor(Shape{4}, {0.5, 2.0, 0.0, 1.5})});
+    },
+    {{uniform({3, 4}), ids({3}, {2, -100, 0})}, {uniform({4}), ids({}, {1})}}};
+
 const Samples kMse{"mse_loss",
                    [](std::span<const Variable> x) { return mse_loss(x[0], x[1]); },
                    {{uniform({2, 3}), uniform({2, 3})}, {uniform({3}), uniform({})}}};
@@ -80,9 +88,13 @@ bool all_finite(const Tensor& x) {
 
 TEST_CASE("cross_entropy agrees with PyTorch", "[ops]") {
   check_against_torch("cross_entropy", [](const auto& options, auto x) {
-    return cross_entropy(
-        x[0], x[1],
-        {options.at("ignore_index"), options.at("label_smoothing"), reduction_from(options)});
+    CrossEntropyOptions chosen{.ignore_index = options.at("ignore_index"),
+                               .label_smoothing = options.at("label_smoothing"),
+                               .reduction = reduction_from(options)};
+    if (options.contains("weight")) {
+      chosen.weight = Tensor(Shape{4}, options.at("weight").template get<std::vector<double>>());
+    }
+    return cross_entropy(x[0], x[1], chosen);
   });
 }
 
@@ -134,8 +146,11 @@ TEST_CASE("ignored rows have no loss and no gradient, whatever they hold", "[ops
   Tape tape;
   const Variable x = tape.input(Tensor(Shape{3, 2}, {kNan, kInf, 0.5, -0.5, -kInf, -kInf}));
   const Variable targets = tape.input(ids({3}, {-1, 0, -1}));
-  for (const double smoothing : {0.0, 0.3}) {
-    const CrossEntropyOptions options{-1, smoothing, Reduction::none};
+  const Tensor weight(Shape{2}, {2.0, 0.5});
+  for (const CrossEntropyOptions& options : {CrossEntropyOptions{-1, 0.0, Reduction::none},
+                                             {-1, 0.3, Reduction::none},
+                                             {-1, 0.0, Reduction::none, weight},
+                                             {-1, 0.3, Reduction::none, weight}}) {
     const Variable losses = cross_entropy(x, targets, options);
     CHECK(losses.value().at(0) == 0);
     CHECK(losses.value().at(1) > 0);
@@ -158,6 +173,8 @@ TEST_CASE("the mean over no rows is 0 with zero gradients", "[ops]") {
     const Variable loss = cross_entropy(x, targets);
     CHECK(loss.item() == 0);
     check_close(gradients(loss, {x})[0].value(), Tensor(shape, Dtype::float64), 0);
+    const Tensor weight(Shape{3}, {1.0, 2.0, 3.0});
+    CHECK(cross_entropy(x, targets, {.weight = weight}).item() == 0);
   }
 }
 
@@ -208,6 +225,18 @@ TEST_CASE("losses refuse what would broadcast by mistake", "[ops]") {
                      ": mse_loss: got [3] and a target of shape [3, 1]; expected the same shape"));
 }
 
+TEST_CASE("a class of weight 0 has no influence, even where it is impossible", "[ops]") {
+  Tape tape;
+  const Variable x = tape.input(Tensor(Shape{2, 3}, {1.f, 2.f, -INFINITY, 0.f, 3.f, 1.f}));
+  const Variable targets = tape.input(ids({2}, {0, 1}));
+  const CrossEntropyOptions options{.label_smoothing = 0.1,
+                                    .reduction = Reduction::sum,
+                                    .weight = Tensor(Shape{3}, {1.f, 0.5f, 0.f})};
+  const Variable loss = cross_entropy(x, targets, options);
+  CHECK(std::isfinite(loss.item()));
+  CHECK(all_finite(gradients(loss, {x})[0].value()));
+}
+
 TEST_CASE("cross_entropy takes its logits from a parameter too", "[ops]") {
   ParameterSet parameters(0);
   const Parameter logits = parameters.create("logits", Tensor(Shape{2, 3}));
@@ -241,6 +270,13 @@ TEST_CASE("loss arguments are checked", "[ops]") {
   CHECK_THROWS_AS(cross_entropy(x, tape.input(ids({3}, {0, 0, 0}))), ShapeError);
   CHECK_THROWS_AS(cross_entropy(x, t, {.label_smoothing = 1}), ValueError);
   CHECK_THROWS_AS(cross_entropy(x, t, {.label_smoothing = -0.1}), ValueError);
+  CHECK_THROWS_AS(cross_entropy(x, t, {.weight = Tensor(Shape{2})}), ShapeError);
+  CHECK_THROWS_AS(cross_entropy(x, t, {.weight = Tensor(Shape{3, 1})}), ShapeError);
+  CHECK_THROWS_AS(cross_entropy(x, t, {.weight = ids({3}, {1, 1, 1})}), DtypeError);
+  for (const double bad : {-1.0, kNan, kInf}) {
+    CHECK_THROWS_AS(cross_entropy(x, t, {.weight = Tensor(Shape{3}, {1.0, bad, 1.0})}), ValueError);
+  }
+  CHECK(tape.size() == 3);  // nothing of these
   CHECK_THROWS_AS(huber_loss(x, x, 0), ValueError);
   CHECK_THROWS_AS(mse_loss(x, tape.input(Tensor(Shape{2, 3}, Dtype::float64))), DtypeError);
   CHECK_THROWS_AS(kl_divergence(tape.input(Tensor::scalar(0)), 1.0), ShapeError);

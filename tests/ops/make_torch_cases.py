@@ -158,9 +158,25 @@ def index_cases():
                [floats(2, 3), ints(3, 2, 2)], axis=-1)
 
 
+def weighted_cases():
+    weight = torch.tensor([0.5, 2.0, 0.0, 1.5], dtype=torch.float64)
+    inputs = {
+        "rows": (floats(4, 4), ints(4, 4), -100),
+        "ignored class": (floats(2, 3, 4), torch.tensor([[0, 2, 1], [1, 3, 2]]), 1),
+        "ignored": (floats(3, 4), torch.tensor([3, -100, 0]), -100),
+    }
+    for (name, (x, targets, ignored)), smoothing, reduction in itertools.product(
+            inputs.items(), (0.0, 0.1), ("mean", "sum", "none")):
+        yield case("cross_entropy", f"weighted {name}, smoothing {smoothing}, {reduction}",
+                   lambda v, t: cross_entropy(v, t, ignore_index=ignored, reduction=reduction,
+                                              label_smoothing=smoothing, weight=weight),
+                   [x, targets], ignore_index=ignored, label_smoothing=smoothing,
+                   reduction=reduction, weight=weight.tolist())
+
+
 def main():
     cases = [*softmax_cases(), *layer_norm_cases(), *cross_entropy_cases(),
-             *pointwise_loss_cases(), *index_cases()]
+             *pointwise_loss_cases(), *index_cases(), *weighted_cases()]
     write_cases(pathlib.Path(__file__).with_name("torch_cases.json"), cases,
                 torch.__version__.split("+")[0])
 
