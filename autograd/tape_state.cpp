@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <exception>
+#include <tuple>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/recorded.h>
@@ -42,6 +43,12 @@ void TapeState::roll_back(const Mark& mark) {
 }
 
 void TapeState::undo(const Mark& mark) {
+  const auto members = [](const Mark& m) {
+    return std::tie(m.nodes, m.inputs, m.attributes, m.leaves, m.parameters, m.structure,
+                    m.random_counter);
+  };
+  const Mark now = this->mark();
+  if (members(now) == members(mark)) return;
   roll_back(mark);
   for (std::uint32_t n = 0; n < nodes.size(); ++n) {
     if (values[n] != nullptr && nodes[n].input_count > 0) structure = hash_with(structure, n);

@@ -90,8 +90,8 @@ struct TapeState {
   }
   /// Forgets what was recorded since `mark`.
   void roll_back(const Mark& mark);
-  /// The same for a call that failed. Values that it asked for stay with older nodes, so they
-  /// become part of the structure.
+  /// The same for a call that failed; nothing if it had recorded nothing. Values that it asked for
+  /// stay with older nodes, so they become part of the structure.
   void undo(const Mark& mark);
 };
 
@@ -102,14 +102,15 @@ void expect_supported(const TapeOptions& options, bool cpu_has_bf16);
 Signature signature_of(const TapeState& state, const Node& node,
                        RecycledVector<const Type*>& scratch);
 
-/// Runs `f`; if it throws, what it recorded is forgotten.
+/// Runs `f`; if it throws, what it recorded is forgotten, unless the tape has begun anew.
 template <class F>
 auto all_or_nothing(TapeState& state, F f) {
   const TapeState::Mark before = state.mark();
+  const std::uint32_t generation = state.generation;
   try {
     return f();
   } catch (...) {
-    state.undo(before);
+    if (state.generation == generation) state.undo(before);
     throw;
   }
 }

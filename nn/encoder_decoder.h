@@ -103,11 +103,11 @@ class EncoderDecoder {
   static constexpr bool kLooksBack = requires(const Attention& a, const AttentionMemory& m) {
     a.first(m);
   };
-  Attended look(const AttentionMemory& memory, const DecoderState& state,
-                const Variable& query) const;
+  Attended look(const AttentionMemory& memory, const DecoderState& state, const Variable& query,
+                const Location& at) const;
   /// One step of the decoder, short of the output layer.
   Attending attend(const AttentionMemory& memory, const DecoderState& state,
-                   const Variable& embedded) const;
+                   const Variable& embedded, const Location& at) const;
   /// Everything [..., n] -> logits [..., target vocabulary]
   Variable logits(const Variable& outputs, const Variable& contexts,
                   const Variable& embedded) const;
@@ -126,8 +126,7 @@ class EncoderDecoder {
   std::vector<Linear> bridge_;      ///< per decoder layer and Variable of its state
   Attention attention_;
   std::optional<Linear> readout_;  ///< R, if the output is deep
-  std::optional<Linear> output_;   ///< absent if tied
-  Parameter output_bias_;          ///< if tied
+  std::optional<Linear> output_;   ///< always there: made last
 };
 
 template <RecurrentCell Cell, class Attention>
@@ -153,7 +152,7 @@ EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
   const std::int64_t known = 3 * options.hidden + options.embedding;
   if (options.deep_output) readout_.emplace(scope / "readout", known, options.embedding);
   if (options.tie_output) {
-    output_bias_ = (scope / "output").parameter("bias", {options.target_vocabulary}, init::zeros());
+    output_.emplace(scope / "output", target_.weight);
   } else {
     output_.emplace(scope / "output", readout_ ? options.embedding : known,
                     options.target_vocabulary);
@@ -222,28 +221,29 @@ auto EncoderDecoder<Cell, Attention>::encode(Tape& tape, const Tensor& source,
 
 template <RecurrentCell Cell, class Attention>
 Attended EncoderDecoder<Cell, Attention>::look(const AttentionMemory& memory,
-                                               const DecoderState& state,
-                                               const Variable& query) const {
+                                               const DecoderState& state, const Variable& query,
+                                               const Location& at) const {
   if constexpr (kLooksBack) {
-    return attention_(query, memory, state.looked.at(0));
+    return attention_(query, memory, state.looked.at(0), at);
   } else {
-    return attention_(query, memory);
+    return attention_(query, memory, at);
   }
 }
 
 template <RecurrentCell Cell, class Attention>
 auto EncoderDecoder<Cell, Attention>::attend(const AttentionMemory& memory,
-                                             const DecoderState& state,
-                                             const Variable& embedded) const -> Attending {
+                                             const DecoderState& state, const Variable& embedded,
+                                             const Location& at) const -> Attending {
   Attending next;
   if (transition_) {
-    const StateOf<Cell> between = decoder_.cells[0].step(embedded, state.cells.at(0));
-    next.attended = look(memory, state, output_of(between));
-    next.state.cells.push_back(transition_->step(next.attended.context, between));
-    decoder_.step_above(next.state.cells, state.cells);
+    const StateOf<Cell> between = step_at(decoder_.cells[0], embedded, state.cells.at(0), at);
+    next.attended = look(memory, state, output_of(between), at);
+    next.state.cells.push_back(step_at(*transition_, next.attended.context, between, at));
+    decoder_.step_above(next.state.cells, state.cells, at);
   } else {
-    next.attended = look(memory, state, output_of(state.cells));
-    next.state.cells = decoder_.step(concat({embedded, next.attended.context}, -1), state.cells);
+    next.attended = look(memory, state, output_of(state.cells), at);
+    next.state.cells =
+        decoder_.step(concat({embedded, next.attended.context}, -1), state.cells, at);
   }
   if constexpr (kLooksBack) next.state.looked = {next.attended.weights};
   return next;
@@ -254,7 +254,7 @@ Variable EncoderDecoder<Cell, Attention>::logits(const Variable& outputs, const 
                                                  const Variable& embedded) const {
   Variable read = concat({outputs, contexts, embedded}, -1);
   if (readout_) read = dropout(tanh((*readout_)(read)), options_.dropout);
-  return output_ ? (*output_)(read) : linear(read, target_.weight, output_bias_);
+  return (*output_)(read);
 }
 
 template <RecurrentCell Cell, class Attention>
@@ -263,7 +263,7 @@ auto EncoderDecoder<Cell, Attention>::decode_step(const AttentionMemory& memory,
                                                   Location at) const -> Step {
   return recorded(ids, at, "EncoderDecoder", [&]() -> Step {
     const Variable embedded = embed(target_, ids);
-    Attending next = attend(memory, state, embedded);
+    Attending next = attend(memory, state, embedded, at);
     const Variable scores = logits(output_of(next.state.cells), next.attended.context, embedded);
     return {scores, std::move(next.state), next.attended.weights};
   });
@@ -295,7 +295,7 @@ Variable EncoderDecoder<Cell, Attention>::loss(Tape& tape, const Tensor& source,
       Variables outputs, contexts;
       DecoderState state = encoded.state;
       for (std::int64_t t = 0; t < steps; ++t) {
-        Attending next = attend(encoded.memory, state, select(embedded, 0, t));
+        Attending next = attend(encoded.memory, state, select(embedded, 0, t), at);
         state = std::move(next.state);
         outputs.push_back(output_of(state.cells));
         contexts.push_back(next.attended.context);

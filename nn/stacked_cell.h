@@ -44,7 +44,7 @@ struct StackedCell {
 
   /// The rest of a step, for the cells above those that have their states in `next`, one at least.
   void step_above(RecycledVector<StateOf<Cell>>& next, const RecycledVector<StateOf<Cell>>& states,
-                  Location at = Location::current()) const {
+                  const Location& at) const {
     for (std::size_t layer = next.size(); layer < cells.size(); ++layer) {
       const Variable input = dropout({output_of(next.back()), at}, dropout_rate);
       next.push_back(step_at(cells[layer], input, states.at(layer), at));

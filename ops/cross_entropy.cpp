@@ -1,10 +1,10 @@
 // cross_entropy    loss = <q, log_sum_exp(x) - x>,    dx = (softmax(x) - q) dloss    per row, where
 //     q = (1 - smoothing) one_hot(target) + smoothing / classes, and all is 0 for ignored targets.
-// With weights w of the classes, which are composed of other ops,    loss = <w q, log_sum_exp(x) -
-// x>. Memory is read once forward, for each row's largest logit m and s = sum exp(x - m), and once
-// backward.
+// Memory is read once forward, for each row's largest logit m and s = sum exp(x - m), and once
+// backward. With weights w of the classes q becomes w q, composed of this and other ops.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include <fmt/format.h>
@@ -77,18 +77,21 @@ class Normalizer final : public RowOp<Normalizer> {
   }
 };
 
-/// targets -> 1 where the row counts, 0 where it is ignored.
-class Counted final : public RowOp<Counted> {
+/// targets, and weights of the classes or nothing -> what each row counts: the weight of its target
+/// or 1, and 0 where it is ignored.
+class RowWeight final : public RowOp<RowWeight> {
  public:
-  Counted() : RowOp("cross_entropy.counted", {.internal = true}) {}
+  RowWeight() : RowOp("cross_entropy.row_weight", {.internal = true}) {}
   Type infer(const Signature& call) const override {
     return {static_cast<Dtype>(call.attributes.as<RowAttributes>().dtype), call.input(0).shape};
   }
   template <class T>
   static void rows(const KernelCall& call, const RowAttributes& a) {
-    const auto* targets = call.input(0).as<std::int32_t>();
+    const T* const weights = call.inputs.size() > 1 ? call.input(1).as<T>() : nullptr;
     for (std::int64_t i = 0; i < call.output.size(); ++i) {
-      call.output.as<T>()[i] = targets[i] == a.ignore_index ? T{0} : T{1};
+      const bool counts = call.input(0).as<std::int32_t>()[i] != a.ignore_index;
+      T& weight = call.output.as<T>()[i] = counts ? T{1} : T{0};
+      if (counts && weights != nullptr) weight = weights[*target_of(call.input(0), i, a)];
     }
   }
 };
@@ -115,7 +118,7 @@ class Distribution final : public RowOp<Distribution> {
 };
 
 const Normalizer kNormalizer;
-const Counted kCounted;
+const RowWeight kRowWeight;
 const Distribution kDistribution;
 
 /// Inputs logits, normalizer, targets, dloss.
@@ -149,7 +152,7 @@ class CrossEntropyGrad final : public RowOp<CrossEntropyGrad> {
     const auto a = d.attributes<RowAttributes>();
     const Shape column = dloss.shape().inserted(dloss.shape().rank(), 1);
     const Variable q = record(kDistribution, {targets}, a);
-    const Variable counts = reshape(record(kCounted, {targets}, a), column) > 0.0;
+    const Variable counts = reshape(record(kRowWeight, {targets}, a), column) > 0.0;
     const std::size_t first = logits.state().nodes.size();
     const Variable p = masked_softmax(logits, counts);
     derive_through(d, (p - q) * where(counts, reshape(dloss, column), 0.0), first);
@@ -193,20 +196,26 @@ class CrossEntropy final : public RowOp<CrossEntropy> {
 
 const CrossEntropy kCrossEntropy;
 
-void check_weight(const Tensor& weight, std::int64_t classes) {
-  if (!is_floating(weight.dtype())) {
-    throw DtypeError(fmt::format("got weight in {}; expected floats", name_of(weight.dtype())));
+/// `weight` in the dtype of the logits; nothing if it is absent.
+std::optional<Tensor> checked_weight(const Operand& logits, const CrossEntropyOptions& options) {
+  if (!options.weight) return std::nullopt;
+  if (!is_floating(options.weight->dtype())) {
+    throw DtypeError(
+        fmt::format("got weight in {}; expected floats", name_of(options.weight->dtype())));
   }
-  if (weight.shape() != Shape{classes}) {
+  const std::int64_t classes = logits.shape().extent(-1);
+  if (options.weight->shape() != Shape{classes}) {
     throw ShapeError(fmt::format("got weight {} for {} classes; expected one of each",
-                                 to_string(weight.shape()), classes));
+                                 to_string(options.weight->shape()), classes));
   }
+  const Tensor weight = options.weight->to(logits.dtype(Dtype::float32));
   for (std::int64_t c = 0; c < classes; ++c) {
     if (!(weight.at(c) >= 0 && std::isfinite(weight.at(c)))) {
-      throw ValueError(
-          fmt::format("got weight {} of class {}; expected finite numbers >= 0", weight.at(c), c));
+      throw ValueError(fmt::format("got weight {} of class {}; expected finite {} >= 0",
+                                   options.weight->at(c), c, name_of(weight.dtype())));
     }
   }
+  return weight;
 }
 
 void check(const Operand& logits, const Operand& targets, const CrossEntropyOptions& options) {
@@ -224,45 +233,54 @@ void check(const Operand& logits, const Operand& targets, const CrossEntropyOpti
     throw ValueError(fmt::format("got label_smoothing {}; expected 0 <= label_smoothing < 1",
                                  options.label_smoothing));
   }
-  if (options.weight) check_weight(*options.weight, shape.extent(-1));
+  if (logits.variable() != nullptr && targets.variable() != nullptr) {
+    detail::expect_one_tape({*logits.variable(), *targets.variable()});
+  }
 }
 
-/// <w q, log_sum_exp(x) - x>: through the whole distribution, where w q is 0 without influence.
-Variable weighted(const Variable& x, const Operand& targets, const RowAttributes& attributes,
-                  const CrossEntropyOptions& options) {
-  const Variable w = input_like(x, options.weight->to(x.dtype()));
-  const Variable counted = record(kCounted, {targets}, attributes) > 0.0;
-  const Variable rows = reshape(counted, counted.shape().inserted(counted.shape().rank(), 1));
-  const Variable q = w * record(kDistribution, {targets}, attributes);
-  const Variable log_p = log_softmax(where(rows, x, 0.0));
-  const Variable losses = -sum(where(q > 0.0, q * log_p, 0.0), -1);
-  if (options.reduction == Reduction::none) return losses;
-  if (options.reduction == Reduction::sum) return sum(losses);
-  RowAttributes plain = attributes;
-  plain.smoothing = 0;
-  const Variable total = sum(w * record(kDistribution, {targets}, plain));
-  return sum(losses) / where(total > 0.0, total, 1.0);
+/// The share of smoothing: sum_c w_c (log_sum_exp(x) - x_c) of rows that count, without the classes
+/// of weight 0.
+Variable smoothing_losses(const Variable& x, const Variable& w, const Variable& counted) {
+  const Variable rows = reshape(counted, counted.shape().inserted(counted.shape().rank(), 1)) > 0.0;
+  const Variable read = where(rows, x, 0.0);
+  const Variable cross = sum(where(where(rows, w, 0.0) > 0.0, read * w, 0.0), -1);
+  return counted * (sum(w) * logsumexp(read, -1) - cross);
 }
 
 }  // namespace
 
 Variable cross_entropy(const Operand& logits, const Operand& targets,
                        const CrossEntropyOptions& options) {
-  blame(logits.where(), "cross_entropy", [&] { check(logits, targets, options); });
-  const RowAttributes attributes{options.label_smoothing, logits.shape().extent(-1),
+  const auto weight = blame(logits.where(), "cross_entropy", [&] {
+    check(logits, targets, options);
+    return checked_weight(logits, options);
+  });
+  const double smoothing = options.label_smoothing;
+  const RowAttributes attributes{weight ? 0 : smoothing, logits.shape().extent(-1),
                                  options.ignore_index,
                                  static_cast<std::int32_t>(logits.dtype(Dtype::float32))};
   const Operand& anchor = logits.variable() != nullptr ? logits : targets;
   TapeState& state = on_tape(anchor, anchor, "cross_entropy").state();
   return recorded(state, logits.where(), "cross_entropy", [&] {
     const Variable x = on_tape(logits, anchor, "cross_entropy");
-    if (options.weight) return weighted(x, targets, attributes, options);
     const Variable normalizer = record(kNormalizer, {logits.with(x)}, attributes);
-    const Variable losses =
-        record(kCrossEntropy, {logits.with(x), normalizer, targets}, attributes);
+    Variable losses = record(kCrossEntropy, {logits.with(x), normalizer, targets}, attributes);
+    Variable counts;
+    if (weight) {
+      const Variable w = input_like(x, *weight);
+      counts = record(kRowWeight, {targets, w}, attributes);
+      losses = counts * losses;
+      if (smoothing > 0) {
+        const Variable counted = record(kRowWeight, {targets}, attributes);
+        losses = (1 - smoothing) * losses + smoothing / static_cast<double>(attributes.classes) *
+                                                smoothing_losses(x, w, counted);
+      }
+    }
     if (options.reduction == Reduction::none) return losses;
     if (options.reduction == Reduction::sum) return sum(losses);
-    return sum(losses) / max(sum(record(kCounted, {targets}, attributes)), 1.0);
+    if (!weight) return sum(losses) / max(sum(record(kRowWeight, {targets}, attributes)), 1.0);
+    const Variable total = sum(counts);
+    return sum(losses) / where(total > 0.0, total, std::numeric_limits<double>::infinity());
   });
 }
 

@@ -5,6 +5,7 @@
 #include <xsimd/xsimd.hpp>
 
 #include <unroll/optim/arguments.h>
+#include <unroll/optim/finite.h>
 
 namespace unroll::optim {
 
@@ -16,6 +17,13 @@ AdamOptions valid(const char* name, const AdamOptions& options) {
   detail::expect_positive(name, "eps", options.eps);
   detail::expect_at_least(0, name, "weight_decay", options.weight_decay);
   return options;
+}
+
+/// May one update take what is small to infinity? m / sqrt(v) has a bound if beta1^2 < beta2; else,
+/// and where v is rounded to 0, only m / eps has.
+bool is_steep(const AdamOptions& options) {
+  const double least = options.betas[0] * options.betas[0] < options.betas[1] ? 0x1p-126 : 0x1p-46;
+  return options.eps < least || options.weight_decay > detail::kHighRate;
 }
 
 std::vector<std::string> moments_of(const AdamOptions& options) {
@@ -101,7 +109,7 @@ void apply(const Block<T>& block, const AdamOptions& options, double lr, bool de
 
 Adam::Adam(const char* name, std::span<const Parameter> parameters, const AdamOptions& options,
            Decay decay)
-    : Optimizer(name, parameters, moments_of(options), {options.lr, options.weight_decay},
+    : Optimizer(name, parameters, moments_of(options), {options.lr, true, is_steep(options)},
                 options.check_finite),
       options_(valid(name, options)),
       decay_(decay) {}

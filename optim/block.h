@@ -24,6 +24,7 @@ struct Block {
   const T* rows = nullptr;                ///< their gradients, [ids.size(), width]
   std::size_t width = 1;                  ///< elements per row of the parameter
   std::int64_t step = 1;                  ///< 1 at the first update of this parameter
+  std::size_t index = 0;                  ///< of the parameter, in the optimiser's list
   std::size_t begin = 0;
   std::size_t end = 0;
 

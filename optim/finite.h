@@ -1,7 +1,8 @@
 // How large floats are, by their exponents: loops that become vector code, unlike std::isfinite.
-// Which sizes can overflow in one update: with learning rates and weight decays of at most 1e6,
-// parameters below kLargeValue and gradients below kLargeGradient stay finite, for no formula does
-// more than square their sum; and so do moments, which are means of such, or sums that fade.
+// What can overflow in one update: with rates of at most kHighRate, parameters below kLargeValue
+// and moments and gradients below kLargeGradient stay finite, for formulas add a few such products
+// or square their sum; and moments stay below, being means of gradients or sums that fade. Whoever
+// divides by what may be tiny, or multiplies by more, is steep.
 #pragma once
 
 #include <bit>
@@ -14,6 +15,7 @@
 
 namespace unroll::optim::detail {
 
+constexpr double kHighRate = 1e6;
 template <class T>
 constexpr T kLargeValue = sizeof(T) == 4 ? T(0x1p40) : T(0x1p320);
 template <class T>
@@ -31,6 +33,11 @@ bool all_below(const T* values, std::size_t n, T limit) {
   }
   return bad == 0;
 }
+
+/// The same for elements [begin, end) of a tensor of either dtype.
+bool is_below(const Tensor& tensor, float limit, double limit64, std::size_t begin,
+              std::size_t end);
+bool is_below(const Tensor& tensor, float limit, double limit64);
 
 enum class Size { small, large, not_finite };
 

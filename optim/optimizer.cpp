@@ -50,8 +50,6 @@ void in_pieces(const RecycledVector<std::size_t>& sizes, F f) {
   }
 }
 
-constexpr double kHighRate = 1e6;
-
 const Tensor& values_of(const Gradient& gradient) {
   return gradient.dense ? *gradient.dense : gradient.sparse.rows;
 }
@@ -59,14 +57,15 @@ const Tensor& values_of(const Gradient& gradient) {
 }  // namespace
 
 Optimizer::Optimizer(std::string name, std::span<const Parameter> parameters,
-                     std::vector<std::string> moments, const Rates& rates, bool check_finite)
+                     std::vector<std::string> moments, const Form& form, bool check_finite)
     : name_(std::move(name)),
       parameters_(parameters.begin(), parameters.end()),
       moment_names_(std::move(moments)),
       updates_(parameters.size()),
-      lr_(rates.lr),
-      steep_(rates.weight_decay > kHighRate || rates.momentum >= 1),
-      decays_(rates.weight_decay != 0 || !moment_names_.empty()),
+      small_at_(parameters.size(), kNever),
+      lr_(form.lr),
+      steep_(form.steep),
+      writes_all_(form.writes_all),
       check_finite_(check_finite) {
   detail::expect_at_least(0, name_, "lr", lr_);
   std::set<std::string_view> names;
@@ -92,15 +91,15 @@ void Optimizer::set_lr(double lr) {
 
 void Optimizer::step(const Gradients& gradients) {
   const Tasks tasks = tasks_of(gradients);
-  const bool careful =
-      check_finite_ && (expect_finite(tasks) || steep_ || large_ || lr_ > kHighRate);
+  const bool careful = check_finite_ && (expect_finite(tasks) || may_overflow(tasks));
   const std::vector<Written> before = careful ? written_by(tasks) : std::vector<Written>();
   // All that can still fail (memory for buffers that are shared) comes before the first update.
   const auto floats = whole_blocks<float>(tasks);
   const auto doubles = whole_blocks<double>(tasks);
-  const bool large_floats = update_all(floats), large_doubles = update_all(doubles);
+  for (const Task& task : tasks) small_at_[task.index] = parameters_[task.index].version();
+  update_all(floats);
+  update_all(doubles);
   if (careful) expect_no_overflow(tasks, before);
-  large_ = large_floats || large_doubles;
   for (const Task& task : tasks) ++updates_[task.index];
   ++steps_;
 }
@@ -191,6 +190,26 @@ bool Optimizer::expect_finite(const Tasks& tasks) const {
       parameters_[task.index].name(), values.at(at)));
 }
 
+bool Optimizer::may_overflow(const Tasks& tasks) {
+  bool may = steep_ || lr_ > detail::kHighRate;
+  for (const Task& task : tasks) {
+    const std::uint64_t version = parameters_[task.index].version();
+    if (small_at_[task.index] == version) continue;
+    const bool small = detail::is_below(parameters_[task.index].value(), detail::kLargeValue<float>,
+                                        detail::kLargeValue<double>) &&
+                       has_small_moments(task.index);
+    small_at_[task.index] = small ? version : kNever;
+    may = may || !small;
+  }
+  return may;
+}
+
+bool Optimizer::has_small_moments(std::size_t index) const {
+  return std::ranges::all_of(moments_[index], [](const Tensor& moment) {
+    return detail::is_below(moment, detail::kLargeGradient<float>, detail::kLargeGradient<double>);
+  });
+}
+
 std::vector<Optimizer::Written> Optimizer::written_by(const Tasks& tasks) const {
   std::vector<Written> written;
   for (const Task& task : tasks) {
@@ -209,7 +228,12 @@ void Optimizer::expect_no_overflow(const Tasks& tasks, const std::vector<Written
     return found;
   };
   while (bad < tasks.size() && !overflowed(bad)) ++bad;
-  if (bad == tasks.size()) return;
+  if (bad == tasks.size()) {
+    for (const Task& task : tasks) {
+      if (!has_small_moments(task.index)) small_at_[task.index] = kNever;
+    }
+    return;
+  }
   for (std::size_t k = 0; k < tasks.size(); ++k) {
     parameters_[tasks[k].index].assign(before[k].value);
     moments_[tasks[k].index] = before[k].moments;
@@ -234,6 +258,7 @@ Optimizer::Blocks<T> Optimizer::whole_blocks(const Tasks& tasks) {
     block.value = value.data();
     block.end = value.size();
     block.step = updates_[task.index] + 1;
+    block.index = task.index;
     if (task.gradient.dense) {
       block.dense = task.gradient.dense->data<T>().data();
     } else if (const SparseRows& sparse = task.gradient.sparse; !sparse.ids.empty()) {
@@ -247,27 +272,21 @@ Optimizer::Blocks<T> Optimizer::whole_blocks(const Tasks& tasks) {
 }
 
 template <class T>
-bool Optimizer::update_all(const Blocks<T>& blocks) const {
+void Optimizer::update_all(const Blocks<T>& blocks) {
   RecycledVector<std::size_t> sizes;
   for (const Block<T>& block : blocks) sizes.push_back(block.end);
-  std::atomic<bool> large = false;
   in_pieces(sizes, [&](std::size_t item, std::size_t begin, std::size_t end) {
     Block<T> piece = blocks[item];
     piece.begin = begin;
     piece.end = end;
     update(piece);
-    if (check_finite_ && !leaves_small(piece)) large = true;
+    if (!check_finite_) return;
+    bool small = true;
+    piece.for_each_run(writes_all_, [&](std::size_t first, const T*, std::size_t n) {
+      small = small && detail::all_below(piece.value + first, n, detail::kLargeValue<T>);
+    });
+    if (!small) std::atomic_ref{small_at_[piece.index]}.store(kNever);
   });
-  return large;
-}
-
-template <class T>
-bool Optimizer::leaves_small(const Block<T>& piece) const {
-  bool small = true;
-  piece.for_each_run(decays_, [&](std::size_t first, const T*, std::size_t n) {
-    small = small && detail::all_below(piece.value + first, n, detail::kLargeValue<T>);
-  });
-  return small;
 }
 
 }  // namespace unroll::optim

@@ -23,12 +23,11 @@ class Optimizer {
   /// One update of every parameter that has a gradient, in place; one without is skipped, with its
   /// moments and its count. Row-sparse gradients give the same result as their dense form.
   /// Denormal float results become zero. Deterministic, whatever the number of threads.
-  /// Throws NumericError naming the first parameter whose gradient holds NaN or infinity, or that
-  /// the update would make NaN or infinite, in a moment or itself (neither is looked for if
-  /// check_finite is off; a parameter that was assigned 2^40 or more since the last step may
-  /// escape), ValueError for gradients of another parameter set, ShapeError or DtypeError for a
-  /// gradient that does not fit its parameter, StateError if the parameters were converted to
-  /// another dtype than the moments have; nothing is updated then.
+  /// Throws NumericError naming the first parameter whose gradient holds NaN or infinity, or of
+  /// which the update would make a finite element, or one of a moment, NaN or infinite (neither is
+  /// looked for if check_finite is off), ValueError for gradients of another parameter set,
+  /// ShapeError or DtypeError for a gradient that does not fit its parameter, StateError if the
+  /// parameters were converted to another dtype than the moments have; nothing is updated then.
   void step(const Gradients& gradients);
 
   double lr() const { return lr_; }
@@ -48,15 +47,16 @@ class Optimizer {
   void load_state(const std::map<std::string, Tensor>& state);
 
  protected:
-  /// What an update multiplies with.
-  struct Rates {
-    double lr, weight_decay, momentum = 0;
+  struct Form {
+    double lr;
+    bool writes_all;  ///< also elements without a gradient
+    bool steep;       ///< one update may overflow what is small, see finite.h
   };
   /// `name` stands in front of error messages; `moments` names the tensors to keep per parameter,
   /// at most Block::kMaxMoments, zero at first. Throws ValueError for a bad `lr`, an undefined
   /// parameter, or two of one name.
   Optimizer(std::string name, std::span<const Parameter> parameters,
-            std::vector<std::string> moments, const Rates& rates, bool check_finite);
+            std::vector<std::string> moments, const Form& form, bool check_finite);
   Optimizer(const Optimizer&) = default;
   Optimizer(Optimizer&&) = default;
   Optimizer& operator=(const Optimizer&) = default;
@@ -87,16 +87,15 @@ class Optimizer {
     std::vector<Tensor> moments;
   };
   std::vector<Written> written_by(const Tasks& tasks) const;
-  /// Throws NumericError, and puts `before` back, if what was finite
-  /// has become NaN or infinite.
+  /// Looks at what others have written since, too.
+  bool may_overflow(const Tasks& tasks);
+  bool has_small_moments(std::size_t index) const;
+  /// Throws NumericError, and puts `before` back, if what was finite has become NaN or infinite.
   void expect_no_overflow(const Tasks& tasks, const std::vector<Written>& before);
   template <class T>
   Blocks<T> whole_blocks(const Tasks& tasks);
-  /// Is anything large that was written?
   template <class T>
-  bool update_all(const Blocks<T>& blocks) const;
-  template <class T>
-  bool leaves_small(const Block<T>& piece) const;
+  void update_all(const Blocks<T>& blocks);
 
   std::string name_;
   std::vector<Parameter> parameters_;
@@ -104,10 +103,12 @@ class Optimizer {
   std::vector<std::vector<Tensor>> moments_;  ///< [parameter][moment]
   std::vector<std::int64_t> updates_;         ///< per parameter
   std::int64_t steps_ = 0;
+  /// Per parameter: its version of which is known that it and its moments cannot overflow in one
+  /// update.
+  std::vector<std::uint64_t> small_at_;
+  static constexpr std::uint64_t kNever = ~std::uint64_t{0};
   double lr_;
-  bool steep_;         ///< a rate by which one update may overflow
-  bool decays_;        ///< updates write elements without a gradient, too
-  bool large_ = true;  ///< what the last update left, or somebody else, may overflow in the next
+  bool steep_, writes_all_;
   bool check_finite_;
 };
 

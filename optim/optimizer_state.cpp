@@ -78,7 +78,7 @@ void Optimizer::load_state(const std::map<std::string, Tensor>& state) {
     }
   }
   steps_ = count("step");
-  large_ = true;
+  std::ranges::fill(small_at_, kNever);
 }
 
 }  // namespace unroll::optim

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <unroll/autograd/error.h>
 #include <unroll/optim/arguments.h>

@@ -5,6 +5,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/optim/arguments.h>
+#include <unroll/optim/finite.h>
 
 namespace unroll::optim {
 
@@ -20,6 +21,12 @@ SGDOptions valid(const SGDOptions& options) {
         options.momentum, options.dampening));
   }
   return options;
+}
+
+/// May one update take what is small to infinity?
+bool is_steep(const SGDOptions& options) {
+  return options.momentum >= 1 || options.dampening > detail::kHighRate ||
+         options.weight_decay > detail::kHighRate;
 }
 
 /// g + decay p, where 0 times infinity is 0.
@@ -78,7 +85,8 @@ SGD::SGD(std::span<const Parameter> parameters, const SGDOptions& options)
     : Optimizer("SGD", parameters,
                 options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}
                                       : std::vector<std::string>{},
-                {options.lr, options.weight_decay, options.momentum}, options.check_finite),
+                {options.lr, options.momentum != 0 || options.weight_decay != 0, is_steep(options)},
+                options.check_finite),
       options_(valid(options)) {}
 
 void SGD::update(const Block<float>& block) const { apply(block, options_, lr()); }

@@ -34,6 +34,20 @@ TEST_CASE("Cells around cells name their caller's line", "[nn]") {
   check_line(nn::StackedCell(std::vector{nn::Zoneout(nn::RecurrentDropout(gru, 0.5), {0.1})}));
 }
 
+TEST_CASE("Layers that were computed before one failed leave nothing behind", "[nn]") {
+  nn::ParameterSet parameters;
+  const nn::StackedCell uneven(std::vector{nn::GRUCell(parameters.scope("0"), kIn, kHidden),
+                                           nn::GRUCell(parameters.scope("1"), kIn, kHidden)});
+  Tape tape;
+  const Variable x = tape.input(Tensor(Shape{kBatch, kIn}));
+  const auto state = uneven.initial_state(x, kBatch);
+  const std::size_t before = tape.size();
+  const std::string message = thrown_message([&] { uneven.step(x, state); });
+  INFO(message);
+  CHECK(message.starts_with("tests/nn/wrapper_errors_test.cpp:" + std::to_string(__LINE__ - 2)));
+  CHECK(tape.size() == before);
+}
+
 TEST_CASE("What a cell around a cell adds belongs to its caller's line", "[nn]") {
   nn::ParameterSet parameters;
   const nn::GRUCell gru(parameters.scope("gru"), kIn, kHidden);
@@ -41,8 +55,10 @@ TEST_CASE("What a cell around a cell adds belongs to its caller's line", "[nn]")
   Tape tape;
   const Variable x = tape.input(Tensor(Shape{kBatch, kIn}));
   const auto state = residual.initial_state(x, kBatch);
+  const std::size_t before = tape.size();
   const std::string message = thrown_message([&] { residual.step(x, state); });
   INFO(message);
   CHECK(message.starts_with("tests/nn/wrapper_errors_test.cpp:" + std::to_string(__LINE__ - 2)));
   CHECK(contains(message, "residual connection: got the input [3, 2] and the output [3, 4]"));
+  CHECK(tape.size() == before);
 }

@@ -225,6 +225,19 @@ TEST_CASE("losses refuse what would broadcast by mistake", "[ops]") {
                      ": mse_loss: got [3] and a target of shape [3, 1]; expected the same shape"));
 }
 
+TEST_CASE("targets that weigh nothing together have the mean 0", "[ops]") {
+  Tape tape;
+  const Variable x = tape.input(random_normal(Shape{2, 3}, 1));
+  const Variable targets = tape.input(ids({2}, {2, 2}));
+  for (const double smoothing : {0.0, 0.1}) {
+    const CrossEntropyOptions options{.label_smoothing = smoothing,
+                                      .weight = Tensor(Shape{3}, {1.0, 1.0, 0.0})};
+    const Variable loss = cross_entropy(x, targets, options);
+    CHECK(loss.item() == 0);
+    check_close(gradients(loss, {x})[0].value(), Tensor(Shape{2, 3}, Dtype::float64), 0);
+  }
+}
+
 TEST_CASE("a class of weight 0 has no influence, even where it is impossible", "[ops]") {
   Tape tape;
   const Variable x = tape.input(Tensor(Shape{2, 3}, {1.f, 2.f, -INFINITY, 0.f, 3.f, 1.f}));
@@ -253,6 +266,7 @@ TEST_CASE("a failed cross_entropy leaves the tapes as they were", "[ops]") {
   CHECK_THROWS_AS(cross_entropy(x, targets), StateError);
   CHECK(contains(thrown_message([&] { cross_entropy(x, targets); }),
                  "losses_test.cpp:" + std::to_string(__LINE__ - 1) + ": cross_entropy: "));
+  CHECK_THROWS_AS(cross_entropy(x, targets, {.weight = Tensor(Shape{3})}), StateError);
   CHECK(tape.size() == 1);
   CHECK(other.size() == 1);
 
@@ -273,7 +287,7 @@ TEST_CASE("loss arguments are checked", "[ops]") {
   CHECK_THROWS_AS(cross_entropy(x, t, {.weight = Tensor(Shape{2})}), ShapeError);
   CHECK_THROWS_AS(cross_entropy(x, t, {.weight = Tensor(Shape{3, 1})}), ShapeError);
   CHECK_THROWS_AS(cross_entropy(x, t, {.weight = ids({3}, {1, 1, 1})}), DtypeError);
-  for (const double bad : {-1.0, kNan, kInf}) {
+  for (const double bad : {-1.0, kNan, kInf, 1e39}) {  // the last is infinite in float
     CHECK_THROWS_AS(cross_entropy(x, t, {.weight = Tensor(Shape{3}, {1.0, bad, 1.0})}), ValueError);
   }
   CHECK(tape.size() == 3);  // nothing of these
@@ -286,5 +300,7 @@ TEST_CASE("loss arguments are checked", "[ops]") {
   CHECK_THROWS_AS(loss.value(), ValueError);
   CHECK(contains(thrown_message([&] { loss.value(); }),
                  line + "cross_entropy: got target 3 at [1]; expected 0 <= target < 3"));
+  const Variable weighted = cross_entropy(x, t, {.weight = Tensor(Shape{3})});
+  CHECK(contains(thrown_message([&] { weighted.value(); }), ": got target 3 at [1]; expected"));
   CHECK_THROWS_AS(gradients(loss, {x})[0].value(), ValueError);
 }
