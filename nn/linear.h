@@ -36,8 +36,9 @@ struct Linear {
     if (options.bias) bias = scope.parameter("bias", {out}, init::uniform(-bound, bound));
   }
   /// One whose weight [out, in] is another layer's: the embedding's for the scores of its tokens
-  /// (weight tying; Press, Wolf 2017). Its own bias begins at 0. Throws ShapeError if `tied` is no
-  /// matrix, StateError if it is undefined.
+  /// (weight tying; Press, Wolf 2017). Its own bias begins at 0. This layer trains the matrix
+  /// whatever the embedding's frozen and padding_idx say. Throws ShapeError if `tied` is no matrix,
+  /// StateError if it is undefined.
   Linear(const Scope& scope, const Parameter& tied, const LinearOptions& options = {})
       : weight(tied) {
     detail::expect_rank("Linear", "tied", tied.shape(), 2);

@@ -46,7 +46,8 @@ class Tokenizer {
   /// The tokens of `sentence`. Throws ValueError for ill-formed UTF-8.
   std::vector<std::string> tokenize(std::string_view sentence) const;
 
-  /// The sentence of `tokens`, also of tokens that tokenize() would not give in this order.
+  /// The sentence of `tokens`, also of tokens that tokenize() would not give in this order. Throws
+  /// ValueError for ill-formed UTF-8 if the kind is decomposed.
   std::string detokenize(const std::vector<std::string>& tokens) const;
 
   const TokenizerOptions& options() const { return options_; }

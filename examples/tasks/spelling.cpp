@@ -1,4 +1,4 @@
-// spelling: how is a word pronounced? Encoder-decoder over characters.
+// spelling: how is a word pronounced? Encoder-decoder over characters, their marks apart.
 //   spelling train --data eng_us_train.tsv.gz --valid eng_us_dev.tsv --test eng_us_test.tsv
 //   echo through | spelling run
 // Lines are word<TAB>sounds with spaces between. Without data it makes words of an invented

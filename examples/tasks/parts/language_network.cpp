@@ -37,8 +37,9 @@ LanguageNetwork::LanguageNetwork(const Settings& s, text::Vocabulary v, bool tie
 
 LanguageNetwork LanguageNetwork::load(const Settings& s) {
   const ModelFile file(s.model);
-  LanguageNetwork model(file.with_sizes(s), file.vocabulary("vocabulary"),
-                        !file.holds("scores.weight"));
+  const Settings own = file.with_sizes(s);
+  const bool tied = !file.holds("scores.weight") && own.embedding == own.hidden;
+  LanguageNetwork model(own, file.vocabulary("vocabulary"), tied);
   file.assign_to(model.parameters);
   return model;
 }
