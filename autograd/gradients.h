@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -66,9 +67,9 @@ Variables vector_jacobian_product(std::span<const Variable> outputs,
                                   std::span<const Variable> cotangents,
                                   std::span<const Variable> wrt, Location at = Location::current());
 
-/// For a rule that is easiest to write through other ops: `rewritten` equals the node's output and
-/// was recorded on stand-in inputs from tape position `first` on; adds its derivatives.
-void derive_through(Derivation& d, const Variable& rewritten, std::size_t first);
+/// For a rule that is easiest to write through other ops: `rewrite` records them, of the node's
+/// inputs, and returns an equal of its output; adds the derivatives of that.
+void derive_through(Derivation& d, const std::function<Variable()>& rewrite);
 
 /// Rows of an embedding table that got a gradient: row `ids[k]` gets `rows[k]`, repeats add up.
 struct SparseRows {

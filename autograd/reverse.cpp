@@ -161,7 +161,9 @@ void Derivation::add(std::size_t i, const Variable& contribution) {
   reverse_.add(state.inputs_of(state.nodes[node_])[i], contribution.index());
 }
 
-void derive_through(Derivation& d, const Variable& rewritten, std::size_t first) {
+void derive_through(Derivation& d, const std::function<Variable()>& rewrite) {
+  const auto first = static_cast<std::uint32_t>(d.output().state().nodes.size());
+  const Variable rewritten = rewrite();
   std::vector<std::uint32_t> inputs;
   std::vector<std::size_t> positions;
   for (std::size_t i = 0; i < d.input_count(); ++i) {
@@ -171,8 +173,7 @@ void derive_through(Derivation& d, const Variable& rewritten, std::size_t first)
     inputs.push_back(input);
     positions.push_back(i);
   }
-  detail::Reverse reverse(rewritten.shared_state(), static_cast<std::uint32_t>(first),
-                          rewritten.index(), inputs, true);
+  detail::Reverse reverse(rewritten.shared_state(), first, rewritten.index(), inputs, true);
   reverse.add(rewritten.index(), d.cotangent().index());
   reverse.sweep();
   for (std::size_t k = 0; k < inputs.size(); ++k) {

@@ -153,9 +153,10 @@ class CrossEntropyGrad final : public RowOp<CrossEntropyGrad> {
     const Shape column = dloss.shape().inserted(dloss.shape().rank(), 1);
     const Variable q = record(kDistribution, {targets}, a);
     const Variable counts = reshape(record(kRowWeight, {targets}, a), column) > 0.0;
-    const std::size_t first = logits.state().nodes.size();
-    const Variable p = masked_softmax(logits, counts);
-    derive_through(d, (p - q) * where(counts, reshape(dloss, column), 0.0), first);
+    derive_through(d, [&] {
+      const Variable p = masked_softmax(logits, counts);
+      return (p - q) * where(counts, reshape(dloss, column), 0.0);
+    });
   }
 };
 

@@ -80,9 +80,8 @@ class Gather final : public Op {
   }
 
   void derive(Derivation& d) const override {
-    const Type x = d.input(0).type();
-    d.add(0, scatter_add(constant_like(d.input(0), 0, x.dtype, x.shape), d.attributes<int>(),
-                         d.input(1), d.cotangent()));
+    const Variable x = d.input(0), zeros = constant_like(x, 0, x.dtype(), x.shape());
+    d.add(0, scatter_add(zeros, d.attributes<int>(), d.input(1), d.cotangent()));
   }
 
   std::size_t attribute_bytes() const override { return sizeof(int); }

@@ -46,9 +46,10 @@ class LayerNormGrad final : public Op {
   }
   void derive(Derivation& d) const override {
     const Variable x = d.input(0), g = d.input(1);
-    const std::size_t first = x.state().nodes.size();
-    const auto [n, r] = Normalized(x, d.attributes<double>());
-    derive_through(d, r * (g - mean(g, -1, true) - n * mean(g * n, -1, true)), first);
+    derive_through(d, [&] {
+      const auto [n, r] = Normalized(x, d.attributes<double>());
+      return r * (g - mean(g, -1, true) - n * mean(g * n, -1, true));
+    });
   }
   std::size_t attribute_bytes() const override { return sizeof(double); }
 
@@ -83,9 +84,10 @@ class GainGrad final : public Op {
   }
   void derive(Derivation& d) const override {
     const Variable x = d.input(0), dy = d.input(1);
-    const std::size_t first = x.state().nodes.size();
-    const auto [n, r] = Normalized(x, d.attributes<double>());
-    derive_through(d, sum_to(dy * n, Shape{x.shape().extent(-1)}), first);
+    derive_through(d, [&] {
+      const auto [n, r] = Normalized(x, d.attributes<double>());
+      return sum_to(dy * n, Shape{x.shape().extent(-1)});
+    });
   }
   std::size_t attribute_bytes() const override { return sizeof(double); }
 
@@ -108,19 +110,20 @@ class GainGrad final : public Op {
     // Tile by tile, as there is no row of memory for x - mean.
     constexpr std::int64_t kTile = 256;
     T tile[kTile];
+    const auto for_each_tile = [&](auto use) {
+      for (std::int64_t i = 0; i < n; i += kTile) {
+        const std::int64_t m = std::min(kTile, n - i);
+        row::scale_shift(x + i, 1, -mean, tile, m);
+        use(i, m);
+      }
+    };
     T squares = 0;
-    for (std::int64_t i = 0; i < n; i += kTile) {
-      const std::int64_t m = std::min(kTile, n - i);
-      row::scale_shift(x + i, 1, -mean, tile, m);
-      squares += row::dot(tile, tile, m);
-    }
+    for_each_tile([&](std::int64_t, std::int64_t m) { squares += row::dot(tile, tile, m); });
     const T r = T{1} / std::sqrt(squares / static_cast<T>(n) + static_cast<T>(epsilon));
-    for (std::int64_t i = 0; i < n; i += kTile) {
-      const std::int64_t m = std::min(kTile, n - i);
-      row::scale_shift(x + i, 1, -mean, tile, m);
+    for_each_tile([&](std::int64_t i, std::int64_t m) {
       row::multiply_by(tile, dy + i, m);
       row::add_scaled(dgain + i, tile, r, m);
-    }
+    });
   }
 };
 

@@ -67,7 +67,7 @@ class LogSumExp final : public Op {
     add_up<double>(call);
   }
   void derive(Derivation& d) const override {
-    const Shape kept = d.attributes<ReductionAttributes>().kept(d.input(0).shape());
+    const Shape kept = d.input(1).shape();
     const Variable y = reshape(d.output(), kept), dy = reshape(d.cotangent(), kept);
     d.add(0, exp(d.input(0) - finite(y)) * dy);
   }

@@ -101,9 +101,10 @@ class MaskedSoftmaxGrad final : public Op {
   }
   void derive(Derivation& d) const override {
     const Variable y = d.input(0), mask = d.input(2);
-    const std::size_t first = y.state().nodes.size();
-    const Variable dy = where(mask, d.input(1), 0.0);
-    derive_through(d, where(mask, y * (dy - sum(y * dy, -1, true)), 0.0), first);
+    derive_through(d, [&] {
+      const Variable dy = where(mask, d.input(1), 0.0);
+      return where(mask, y * (dy - sum(y * dy, -1, true)), 0.0);
+    });
   }
 };
 

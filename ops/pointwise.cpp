@@ -103,8 +103,7 @@ void Pointwise::derive(Derivation& d) const {
   if (contributions_.empty()) {  // a derivative formula: differentiate the primitives it is made of
     Variables inputs;
     for (std::size_t i = 0; i < d.input_count(); ++i) inputs.push_back(d.input(i));
-    const std::size_t first = inputs.front().state().nodes.size();
-    derive_through(d, replay(formula_, inputs, parameters), first);
+    derive_through(d, [&] { return replay(formula_, inputs, parameters); });
     return;
   }
   for (std::size_t i = 0; i < contributions_.size(); ++i) {

@@ -44,8 +44,7 @@ class SoftmaxGrad final : public Op {
   }
   void derive(Derivation& d) const override {
     const Variable y = d.input(0), dy = d.input(1);
-    const std::size_t first = y.state().nodes.size();
-    derive_through(d, y * (dy - sum(y * dy, -1, true)), first);
+    derive_through(d, [&] { return y * (dy - sum(y * dy, -1, true)); });
   }
 };
 
@@ -82,8 +81,7 @@ class LogSoftmaxGrad final : public Op {
   }
   void derive(Derivation& d) const override {
     const Variable y = d.input(0), dy = d.input(1);
-    const std::size_t first = y.state().nodes.size();
-    derive_through(d, dy - exp(y) * sum(dy, -1, true), first);
+    derive_through(d, [&] { return dy - exp(y) * sum(dy, -1, true); });
   }
 };
 

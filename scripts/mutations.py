@@ -27,7 +27,8 @@ RULES = [
     ("logic", r"\btrue\b", "false"), ("logic", r"\bfalse\b", "true"),
     ("index", r"(?<![\w.])0(?![\w.])", "1"), ("index", r"(?<![\w.])[12](?![\w.])", "0"),
     ("off by one", r"\.(size|rank)\(\)", r".\1() - 1"),
-    ("transposition", r"\btranspose\(", "("), ("transposition", r"\((\w+), (\w+)\)", r"(\2, \1)"),
+    ("transposition", r"\btranspose\(", "("), # Not of these three, which are symmetric.
+    ("transposition", r"(?<!\bmin)(?<!\bmax)(?<!\bequal)\((\w+), (\w+)\)", r"(\2, \1)"),
     ("function", r"\bmin\(", "max("), ("function", r"\bmax\(", "min("),
     ("function", r"\bsin\(", "cos("), ("function", r"\bcos\(", "sin("),
     ("function", r"\btanh\(", "sigmoid("), ("function", r"\bsigmoid\(", "tanh("),

@@ -84,7 +84,7 @@ class Batching {
         n = instead_[n];
         listed.push_back(n);
       }
-      if (!program_.steps[s].removed) listed.push_back(s);
+      listed.push_back(s);
     }
     put_in_order(program_, listed);
   }
@@ -127,14 +127,14 @@ class Batching {
     const std::int64_t limit = (total + (total + kRows - 1) / kRows - 1) /
                                std::max<std::int64_t>((total + kRows - 1) / kRows, 1);
     std::vector<Values> result;
-    std::int64_t rows = 0;
+    std::int64_t room = -1;  // not even for no rows
     for (const std::uint32_t s : members) {
-      if (result.empty() || rows + rows_of(s) > std::max(limit, rows_of(s))) {
+      if (rows_of(s) > room) {
         result.emplace_back();
-        rows = 0;
+        room = std::max(limit, rows_of(s));
       }
       result.back().push_back(s);
-      rows += rows_of(s);
+      room -= rows_of(s);
     }
     return result;
   }
@@ -208,16 +208,16 @@ class Batching {
 
   /// One step for all of these, in the order of time: the reverse of how they were recorded.
   std::uint32_t sum_of(const Values& steps) {
+    const Program::Step like = program_.steps[steps.front()];
     Values inputs;
-    for (std::size_t i = 0; i < program_.steps[steps[0]].input_count; ++i) {
+    for (std::size_t i = 0; i < like.input_count; ++i) {
       Values parts;
       for (const std::uint32_t s : steps) {
         parts.push_back(program_.inputs_of(program_.steps[s])[i]);
       }
       std::ranges::reverse(parts);
-      inputs.push_back(joined(parts, program_.steps[steps[0]]));
+      inputs.push_back(joined(parts, like));
     }
-    const Program::Step like = program_.steps[steps[0]];
     const std::uint32_t value = program_.add_value(type_of(like.output));
     const std::uint32_t merged = program_.add_step(Program::Kind::op, like.op, inputs, value, like);
     instead_[steps.back()] = merged;
@@ -277,7 +277,7 @@ class Batching {
       parts.push_back(program_.inputs_of(program_.steps[s])[0]);
       rows += rows_of(s);
     }
-    const Program::Step like = program_.steps[steps[0]];
+    const Program::Step like = program_.steps[steps.front()];
     const auto old = program_.inputs_of(like);
     inputs.assign(old.begin(), old.end());
     inputs[0] = joined(parts, like);

@@ -42,9 +42,9 @@ class Fusion {
 
  private:
   struct Open {
-    std::uint32_t step = 0;  ///< the fused step
-    Shape shape = {};
-    Dtype dtype = Dtype::float32;
+    std::uint32_t step;  ///< the fused step
+    Shape shape;
+    Dtype dtype;
     std::size_t instructions = 0, inputs = 0;
     std::size_t position = 0;  ///< in the new order, once closed
     std::vector<std::uint32_t> members = {};
@@ -108,7 +108,7 @@ class Fusion {
 
   /// Marks what is read outside the group that computes it.
   void find_outputs() {
-    is_output_.assign(program_.values.size(), false);
+    for (const Program::Value& value : program_.values) is_output_.push_back(value.keep);
     const auto read = [&](std::uint32_t value, std::uint32_t reader) {
       const std::uint32_t owner = program_.home(value).owner;
       const std::uint32_t producer = program_.values[owner].step;
@@ -127,9 +127,6 @@ class Fusion {
           read(input, group.step);
         }
       }
-    }
-    for (std::size_t v = 0; v < program_.values.size(); ++v) {
-      if (program_.values[v].keep) is_output_[v] = true;
     }
     find_repeated();
   }
@@ -203,7 +200,6 @@ class Fusion {
     for (const std::uint32_t s : group.members) {
       const std::uint32_t output = program_.steps[s].output;
       if (is_output_[output]) fused.outputs.push_back(output);
-      program_.steps[s].removed = true;
       program_.values[output].step = group.step;
     }
     const std::vector<std::uint32_t> inputs =

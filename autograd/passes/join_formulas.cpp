@@ -56,7 +56,7 @@ class Joiner {
  private:
   // Until everything is known, results are numbered by instruction, inputs from -1 downwards and
   // constants from here on.
-  static constexpr int kConstant = 1 << 20;
+  static constexpr int kConstant = 1'000'000;
   struct Instruction {
     Code code;
     std::array<int, 3> operands{};

@@ -27,7 +27,7 @@ constexpr std::size_t kMaxTerms = 4;
 
 /// Where two or more terms can add themselves to the sum, that needs less memory.
 bool is_short_sum(const Program& program, const Program::Step& step) {
-  if (step.input_count > kMaxTerms || step.input_count < 2) return false;
+  if (step.input_count > kMaxTerms) return false;
   const auto adds_itself = [&](std::uint32_t input) {
     const Program::Value& v = program.values[input];
     return v.step != Program::kNone && v.uses == 1 && !v.keep &&

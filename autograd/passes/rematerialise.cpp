@@ -70,14 +70,13 @@ class Rematerialising {
   /// Values of forward steps that backward steps read, unless they stay anyway.
   void find_saved() {
     std::vector<bool> read(program_.values.size(), false);
-    stays_.assign(program_.values.size(), false);
     for (const std::uint32_t s : program_.order) {
       if (segment_of_[s] != kBackward) continue;
       for (const std::uint32_t input : program_.inputs_of(program_.steps[s])) {
         read[program_.home(input).owner] = true;
       }
     }
-    for (std::size_t v = 0; v < read.size(); ++v) stays_[v] = program_.values[v].keep;
+    for (const Program::Value& value : program_.values) stays_.push_back(value.keep);
     for (const std::uint32_t s : forward_) {  // parts of an array that stays, stay with it
       const Program::Step& step = program_.steps[s];
       if (step.kind != Program::Kind::assemble) continue;
@@ -195,7 +194,6 @@ class Rematerialising {
         inputs.push_back(same_segment ? second(input) : input);
       }
       const std::uint32_t value = program_.add_value(*program_.values[step.output].type);
-      again_.resize(program_.values.size(), Program::kNone);
       const std::uint32_t copy = program_.add_step(step.kind, step.op, inputs, value, step);
       program_.steps[copy].first_region = step.first_region;
       again_[step.output] = value;
@@ -211,7 +209,6 @@ class Rematerialising {
     const std::uint32_t owner = second(v.owner);
     if (owner == v.owner) return value;
     const std::uint32_t alias = program_.add_value(*v.type);
-    again_.resize(program_.values.size(), Program::kNone);
     program_.make_alias(alias, owner, v.offset, v.stride);
     return again_[value] = alias;
   }
@@ -235,7 +232,7 @@ class Rematerialising {
   std::vector<Span> spans_;  ///< in order of `first`
   std::vector<std::int64_t> crossing_;
   std::size_t saved_total_ = 0;
-  std::vector<std::uint32_t> again_;  ///< per value: the second one
+  std::vector<std::uint32_t> again_;  ///< per value there was: the second one
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <unroll/autograd/tape_state.h>
+#include <unroll/ops/matmul.h>
 #include <unroll/tests/autograd/pass_law.h>
 #include <unroll/tests/autograd/programs.h>
 #include <unroll/tests/support/catch.h>
@@ -209,4 +210,63 @@ TEST_CASE("a second run of the same program allocates nothing new", "[passes]") 
   const std::size_t first = step();
   CHECK(step() == first);
   CHECK(step() == first);
+}
+
+TEST_CASE("products by a square matrix and by its transpose are not taken for alike", "[passes]") {
+  const auto run = [](const TapeOptions& options) {
+    Tape tape(options);
+    const Variable x = tape.input(Tensor(Shape{1, 2}, {1.0, 2.0}));
+    const Variable y = tape.input(Tensor(Shape{1, 2}, {3.0, 5.0}));
+    const Variable w = tape.input(Tensor(Shape{2, 2}, {1.0, 10.0, 100.0, 1000.0}));
+    const Variable z = matmul(x, w) + matmul(y, w, Transposed{false, true});
+    evaluate({z});
+    return z.value();
+  };
+  CHECK(run({}).identical(Tensor(Shape{1, 2}, {254.0, 7310.0})));
+  CHECK(run(options_of(0)).identical(run({})));
+}
+
+TEST_CASE("terms of a sum that are made in different ways are not taken for alike", "[passes]") {
+  for (const TapeOptions& options : all_options()) {
+    Tape tape(options);
+    const auto filled = [&](const Shape& shape, double number) {
+      return tape.input(Tensor::full(shape, number));
+    };
+    // Of a matrix, once by a product and once by a sum of matrices; and of a row, by sums of
+    // matrices of two heights.
+    const Variable w = filled({2, 2}, 1.0), row = filled({4}, 1.0);
+    const Variables outputs{matmul(filled({3, 2}, 5.0), w), w + 1.0, row + 1.0, row + 2.0};
+    const Variables cotangents{filled({3, 2}, 1.0), sum(filled({4, 2, 2}, 0.5), 0),
+                               sum(filled({2, 3, 4}, 0.5), {0, 1}),
+                               sum(filled({2, 5, 4}, 2.0), {0, 1})};
+    const Variables found = vector_jacobian_product(outputs, cotangents, Variables{w, row});
+    evaluate(found);
+    CHECK(found[0].value().identical(Tensor::full({2, 2}, 17.0)));
+    CHECK(found[1].value().identical(Tensor::full({4}, 23.0)));
+  }
+}
+
+TEST_CASE("a term of a sum that others read too is still computed", "[passes]") {
+  // d/dv is a term of d/dw and, twice, all of d/du.
+  const auto gradients_with = [](const TapeOptions& options, bool sliced) {
+    Tape tape(options);
+    const Variable u = tape.input(Tensor(Shape{2, 2}, {1.0, 2.0, 3.0, 4.0}));
+    const Variable w = tape.input(Tensor(Shape{2, 2}, {0.5, 1.0, 1.5, 2.0}));
+    const Variable x = tape.input(Tensor(Shape{1, 2}, {3.0, 5.0}));
+    const Variable y = tape.input(Tensor(Shape{1, 2}, {7.0, 11.0}));
+    const Variable v = 2.0 * u + w;
+    const Variable loss = sliced ? sum(slice(v, 0, 0, 1) * x) + sum(slice(w, 0, 1, 2) * y)
+                                 : sum(matmul(x, v)) + sum(matmul(y, w));
+    const Variables found = gradients(loss, {u, w});
+    evaluate(found);
+    return std::pair(found[0].value(), found[1].value());
+  };
+  for (const TapeOptions& options : all_options()) {
+    const auto [by_u, by_w] = gradients_with(options, false);
+    CHECK(by_u.identical(Tensor(Shape{2, 2}, {6.0, 6.0, 10.0, 10.0})));
+    CHECK(by_w.identical(Tensor(Shape{2, 2}, {10.0, 10.0, 16.0, 16.0})));
+    const auto [part_by_u, part_by_w] = gradients_with(options, true);
+    CHECK(part_by_u.identical(Tensor(Shape{2, 2}, {6.0, 10.0, 0.0, 0.0})));
+    CHECK(part_by_w.identical(Tensor(Shape{2, 2}, {3.0, 5.0, 7.0, 11.0})));
+  }
 }

@@ -167,6 +167,10 @@ TEST_CASE("activations against their formulas", "[ops]") {
     check([](const Variable& x) { return elu(x, 1.5); },
           [](double x) { return x > 0 ? x : 1.5 * std::expm1(x); },
           [](double x) { return x > 0 ? 1 : 1.5 * std::exp(x); }, {.derivative = rounded_sum});
+    Tape tape;  // 0 belongs to the exponential, by the value's sign as by the derivative
+    const Variable zero = tape.input(Tensor::scalar(0.0)), y = elu(zero, -1);
+    CHECK(std::signbit(y.item()));
+    CHECK(gradients(y, {zero}).front().item() == -1);
   }
   SECTION("gelu") {
     const auto distribution = [](double x) { return 0.5 * (1 + std::erf(x / std::sqrt(2.0))); };
