@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <new>
 #include <numbers>
 #include <optional>
 #include <utility>
@@ -286,7 +287,11 @@ class Fit {
 FitSummary fit(const ParameterSet& parameters, optim::Optimizer& optimizer, const Task& task,
                const FitOptions& options) {
   check(task, options);
-  return Fit(parameters, optimizer, task, options).run();
+  try {
+    return Fit(parameters, optimizer, task, options).run();
+  } catch (const std::bad_alloc& e) {
+    throw OutOfMemory(std::string("fit: ") + e.what());
+  }
 }
 
 std::function<double(const Moment&)> cosine_rate(double peak, double last, std::int64_t warmup) {

@@ -97,7 +97,8 @@ struct FitSummary {
 /// Throws ValueError for options out of range, no batches or an empty batch, or a snapshot of
 /// another task, model or data; NumericError if a score is not finite, or a step as NonFinite says;
 /// IoError if the snapshot cannot be read or, before anything is trained, if its folder cannot be
-/// written to; and what the task's functions throw.
+/// written to; OutOfMemory; and what the task's functions throw. After any of these the parameters
+/// and the optimiser are as some whole number of steps left them.
 FitSummary fit(const ParameterSet& parameters, optim::Optimizer& optimizer, const Task& task,
                const FitOptions& options = {});
 
