@@ -15,6 +15,7 @@
 #include <unroll/autograd/recorded.h>
 #include <unroll/autograd/small_buffer.h>
 #include <unroll/autograd/tape_state.h>
+#include <unroll/autograd/typed_memory.h>
 
 namespace unroll {
 
@@ -164,7 +165,7 @@ std::uint32_t node_of(TapeState& state, const Operand& operand, Dtype number_dty
 
 Tape::Tape(TapeOptions options) {
   expect_supported(options, options.bf16 && has_bf16());
-  state_ = std::make_shared<TapeState>(options);
+  state_ = typed_memory("Tape", [&] { return std::make_shared<TapeState>(options); });
 }
 
 Tape::~Tape() {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/typed_memory.h>
 #include <unroll/nn/decoding.h>
 #include <unroll/nn/decoding_history.h>
 
@@ -94,35 +95,37 @@ void advance(Beam& beam, std::int64_t limit, DecodingHistory& history,
 
 std::vector<std::vector<Hypothesis>> beam_search(const StepFunction& step, std::int64_t sentences,
                                                  const DecodingOptions& options) {
-  check_decoding(options, sentences);
-  if (options.beam_size < 1 || options.n_best < 1 || options.n_best > options.beam_size) {
-    throw ValueError(
-        fmt::format("beam_search: got beam_size {} and n_best {}; expected "
-                    "1 <= n_best <= beam_size",
-                    options.beam_size, options.n_best));
-  }
-  std::vector<Beam> beams(static_cast<std::size_t>(sentences));
-  std::vector<std::int32_t> first;
-  for (std::size_t s = 0; s < beams.size(); ++s) {
-    if (limit_of(options, s) == 0) continue;
-    const auto row = static_cast<std::int32_t>(first.size());
-    beams[s].live.push_back({0, 0, row, options.begin});
-    first.push_back(static_cast<std::int32_t>(s));
-  }
-  DecodingHistory history(step, options, std::move(first));
-  while (history.rows() > 0) {
-    history.advance();
-    for (std::size_t s = 0; s < beams.size(); ++s) {
-      if (!beams[s].live.empty()) advance(beams[s], limit_of(options, s), history, options);
+  return typed_memory("beam_search", [&] {
+    check_decoding(options, sentences);
+    if (options.beam_size < 1 || options.n_best < 1 || options.n_best > options.beam_size) {
+      throw ValueError(
+          fmt::format("beam_search: got beam_size {} and n_best {}; expected "
+                      "1 <= n_best <= beam_size",
+                      options.beam_size, options.n_best));
     }
-  }
-  std::vector<std::vector<Hypothesis>> result;
-  for (Beam& beam : beams) {
-    if (beam.found.empty()) beam.found.emplace_back();
-    beam.found.resize(std::min(beam.found.size(), static_cast<std::size_t>(options.n_best)));
-    result.push_back(std::move(beam.found));
-  }
-  return result;
+    std::vector<Beam> beams(static_cast<std::size_t>(sentences));
+    std::vector<std::int32_t> first;
+    for (std::size_t s = 0; s < beams.size(); ++s) {
+      if (limit_of(options, s) == 0) continue;
+      const auto row = static_cast<std::int32_t>(first.size());
+      beams[s].live.push_back({0, 0, row, options.begin});
+      first.push_back(static_cast<std::int32_t>(s));
+    }
+    DecodingHistory history(step, options, std::move(first));
+    while (history.rows() > 0) {
+      history.advance();
+      for (std::size_t s = 0; s < beams.size(); ++s) {
+        if (!beams[s].live.empty()) advance(beams[s], limit_of(options, s), history, options);
+      }
+    }
+    std::vector<std::vector<Hypothesis>> result;
+    for (Beam& beam : beams) {
+      if (beam.found.empty()) beam.found.emplace_back();
+      beam.found.resize(std::min(beam.found.size(), static_cast<std::size_t>(options.n_best)));
+      result.push_back(std::move(beam.found));
+    }
+    return result;
+  });
 }
 
 }  // namespace unroll::nn

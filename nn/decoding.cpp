@@ -10,6 +10,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
+#include <unroll/autograd/typed_memory.h>
 #include <unroll/nn/decoding_history.h>
 
 namespace unroll::nn {
@@ -158,36 +159,40 @@ double length_normalizer(std::int64_t n, double exponent) {
 
 std::vector<Hypothesis> greedy(const StepFunction& step, std::int64_t sentences,
                                const DecodingOptions& options) {
-  check_decoding(options, sentences);
-  return follow(step, sentences, 1, options,
-                [&](DecodingHistory& history, std::int32_t row, const Path&) {
-                  return most_probable(history, row, options);
-                });
+  return typed_memory("greedy", [&] {
+    check_decoding(options, sentences);
+    return follow(step, sentences, 1, options,
+                  [&](DecodingHistory& history, std::int32_t row, const Path&) {
+                    return most_probable(history, row, options);
+                  });
+  });
 }
 
 std::vector<std::vector<Hypothesis>> sample(const StepFunction& step, std::int64_t sentences,
                                             const DecodingOptions& options) {
-  check_decoding(options, sentences);
-  check_sampling(options);
-  const auto copies = static_cast<std::size_t>(options.n_best);
-  const auto choose = [&](DecodingHistory& history, std::int32_t row, const Path& path) {
-    if (options.temperature == 0) return most_probable(history, row, options);
-    std::vector<Choice> choices;
-    history.for_each_next(row, [&](std::int32_t token, double log_probability) {
-      if (log_probability > -kInfinity) choices.push_back({log_probability, token});
-    });
-    if (choices.empty()) return Choice{-kInfinity, options.end};
-    truncate(choices, options);
-    const std::uint64_t of_sentence =
-        options.seeds.empty() ? mix(options.seed, path.sentence) : options.seeds[path.sentence];
-    const std::uint64_t key = mix(of_sentence, path.number % copies);
-    Random random(mix(key, static_cast<std::uint64_t>(history.length())));
-    return drawn(choices, random.uniform(), options);
-  };
-  auto all = follow(step, sentences, options.n_best, options, choose);
-  std::vector<std::vector<Hypothesis>> result(static_cast<std::size_t>(sentences));
-  for (std::size_t i = 0; i < all.size(); ++i) result[i / copies].push_back(std::move(all[i]));
-  return result;
+  return typed_memory("sample", [&] {
+    check_decoding(options, sentences);
+    check_sampling(options);
+    const auto copies = static_cast<std::size_t>(options.n_best);
+    const auto choose = [&](DecodingHistory& history, std::int32_t row, const Path& path) {
+      if (options.temperature == 0) return most_probable(history, row, options);
+      std::vector<Choice> choices;
+      history.for_each_next(row, [&](std::int32_t token, double log_probability) {
+        if (log_probability > -kInfinity) choices.push_back({log_probability, token});
+      });
+      if (choices.empty()) return Choice{-kInfinity, options.end};
+      truncate(choices, options);
+      const std::uint64_t of_sentence =
+          options.seeds.empty() ? mix(options.seed, path.sentence) : options.seeds[path.sentence];
+      const std::uint64_t key = mix(of_sentence, path.number % copies);
+      Random random(mix(key, static_cast<std::uint64_t>(history.length())));
+      return drawn(choices, random.uniform(), options);
+    };
+    auto all = follow(step, sentences, options.n_best, options, choose);
+    std::vector<std::vector<Hypothesis>> result(static_cast<std::size_t>(sentences));
+    for (std::size_t i = 0; i < all.size(); ++i) result[i / copies].push_back(std::move(all[i]));
+    return result;
+  });
 }
 
 }  // namespace unroll::nn

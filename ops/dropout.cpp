@@ -79,8 +79,10 @@ Variable mask(const Variable& like, double rate, const Location& where) {
   TapeState& state = like.state();
   const MaskAttributes attributes{next_random_key(like), rate, like.type()};
   const auto bytes = std::as_bytes(std::span<const MaskAttributes, 1>(&attributes, 1));
-  return {like.shared_state(), record_node(state, kDropoutMask, {}, bytes, where),
-          state.generation};
+  return blame_memory(where, "dropout", [&]() -> Variable {
+    return {like.shared_state(), record_node(state, kDropoutMask, {}, bytes, where),
+            state.generation};
+  });
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/op.h>
+#include <unroll/autograd/typed_memory.h>
 
 namespace unroll::train {
 
@@ -94,7 +95,7 @@ void assign(const ParameterSet& parameters, const std::map<std::string, Tensor>&
 
 void save_model(const std::filesystem::path& path, const ParameterSet& parameters,
                 const std::map<std::string, std::string>& metadata) {
-  save_safetensors(path, {values_of(parameters), metadata});
+  typed_memory("save_model", [&] { save_safetensors(path, {values_of(parameters), metadata}); });
 }
 
 void assign_model(const ParameterSet& parameters, const TensorFile& file,
@@ -115,49 +116,54 @@ const std::string& metadata_of(const TensorFile& file, const std::string& key,
 }
 
 void save_snapshot(const std::filesystem::path& path, const Snapshot& snapshot) {
-  TensorFile file;
-  for (const auto& [prefix, tensors] : kinds(snapshot)) {
-    for (const auto& [name, value] : *tensors)
-      file.tensors.emplace(std::string(prefix) + name, value);
-  }
-  file.metadata = {{"format", std::string(kFormat)}, {"task", snapshot.task}};
-  // The shortest text that reads back as the same number.
-  for_each_number(snapshot, [&](const char* name, const auto& number) {
-    file.metadata.emplace(name, fmt::format("{}", number));
+  typed_memory("save_snapshot", [&] {
+    TensorFile file;
+    for (const auto& [prefix, tensors] : kinds(snapshot)) {
+      for (const auto& [name, value] : *tensors)
+        file.tensors.emplace(std::string(prefix) + name, value);
+    }
+    file.metadata = {{"format", std::string(kFormat)}, {"task", snapshot.task}};
+    // The shortest text that reads back as the same number.
+    for_each_number(snapshot, [&](const char* name, const auto& number) {
+      file.metadata.emplace(name, fmt::format("{}", number));
+    });
+    save_safetensors(path, file);
   });
-  save_safetensors(path, file);
 }
 
 Snapshot load_snapshot(const std::filesystem::path& path) {
-  const TensorFile file = load_safetensors(path);
-  if (metadata_of(file, "format", path) != kFormat) {
-    throw IoError(fmt::format("{}: format \"{}\"; expected \"{}\"", path.string(),
-                              file.metadata.at("format"), kFormat));
-  }
-  Snapshot snapshot;
-  snapshot.task = metadata_of(file, "task", path);
-  for_each_number(snapshot, [&](const char* name, auto& number) {
-    const std::string& text = metadata_of(file, name, path);
-    const char* const end = text.data() + text.size();
-    if (const auto read = std::from_chars(text.data(), end, number);
-        read.ec != std::errc() || read.ptr != end) {
-      throw IoError(fmt::format("{}: {} is \"{}\"; expected a number", path.string(), name, text));
+  return typed_memory("load_snapshot", [&] {
+    const TensorFile file = load_safetensors(path);
+    if (metadata_of(file, "format", path) != kFormat) {
+      throw IoError(fmt::format("{}: format \"{}\"; expected \"{}\"", path.string(),
+                                file.metadata.at("format"), kFormat));
     }
-    if (!is_sound(name, number)) {
-      throw IoError(
-          fmt::format("{}: {} is {}; expected a finite number from 0", path.string(), name, text));
+    Snapshot snapshot;
+    snapshot.task = metadata_of(file, "task", path);
+    for_each_number(snapshot, [&](const char* name, auto& number) {
+      const std::string& text = metadata_of(file, name, path);
+      const char* const end = text.data() + text.size();
+      if (const auto read = std::from_chars(text.data(), end, number);
+          read.ec != std::errc() || read.ptr != end) {
+        throw IoError(
+            fmt::format("{}: {} is \"{}\"; expected a number", path.string(), name, text));
+      }
+      if (!is_sound(name, number)) {
+        throw IoError(fmt::format("{}: {} is {}; expected a finite number from 0", path.string(),
+                                  name, text));
+      }
+    });
+    for (const auto& [full_name, value] : file.tensors) {
+      bool known = false;
+      for (const auto& [prefix, tensors] : kinds(snapshot)) {
+        if (!full_name.starts_with(prefix)) continue;
+        tensors->emplace(full_name.substr(prefix.size()), value);
+        known = true;
+      }
+      if (!known) throw IoError(fmt::format("{}: unexpected tensor {}", path.string(), full_name));
     }
+    return snapshot;
   });
-  for (const auto& [full_name, value] : file.tensors) {
-    bool known = false;
-    for (const auto& [prefix, tensors] : kinds(snapshot)) {
-      if (!full_name.starts_with(prefix)) continue;
-      tensors->emplace(full_name.substr(prefix.size()), value);
-      known = true;
-    }
-    if (!known) throw IoError(fmt::format("{}: unexpected tensor {}", path.string(), full_name));
-  }
-  return snapshot;
 }
 
 }  // namespace unroll::train

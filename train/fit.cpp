@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <new>
 #include <numbers>
 #include <optional>
 #include <utility>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
+#include <unroll/autograd/typed_memory.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/optim/clip.h>
 #include <unroll/train/atomic_file.h>
@@ -287,11 +287,7 @@ class Fit {
 FitSummary fit(const ParameterSet& parameters, optim::Optimizer& optimizer, const Task& task,
                const FitOptions& options) {
   check(task, options);
-  try {
-    return Fit(parameters, optimizer, task, options).run();
-  } catch (const std::bad_alloc& e) {
-    throw OutOfMemory(std::string("fit: ") + e.what());
-  }
+  return typed_memory("fit", [&] { return Fit(parameters, optimizer, task, options).run(); });
 }
 
 std::function<double(const Moment&)> cosine_rate(double peak, double last, std::int64_t warmup) {

@@ -10,11 +10,13 @@
 #include <cstring>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/typed_memory.h>
 #include <unroll/text/utf8.h>
 #include <unroll/train/atomic_file.h>
 #include <unroll/train/safetensors_header.h>
@@ -77,8 +79,7 @@ std::vector<const NamedTensor*> in_data_order(const TensorFile& file) {
 }
 
 std::string_view dtype_name(Dtype dtype) {
-  return std::ranges::find(kDtypeNames, dtype, [](const auto& known) { return known.second; })
-      ->first;
+  return std::ranges::find(kStoredDtypes, dtype, &StoredDtype::dtype)->name;
 }
 
 /// The length and the JSON text, padded with spaces so that the data begins at a multiple of 8.
@@ -147,6 +148,21 @@ struct Source {
   std::function<void(std::uint64_t offset, std::span<std::byte>)> read;  // within [0, size)
 };
 
+/// The elements of a tensor, piece by piece, from bytes in the file that are of other numbers.
+/// Returns the position of one that has no equal.
+std::optional<std::size_t> read_converted(const Source& source, const StoredDtype& stored,
+                                          std::uint64_t offset, std::span<std::byte> elements) {
+  const std::size_t width = size_of(stored.dtype), count = elements.size() / width;
+  constexpr std::size_t kPiece = 8192;
+  std::vector<std::byte> bytes(std::min(count, kPiece) * stored.size);
+  for (std::size_t done = 0; done < count; done += kPiece) {
+    const auto piece = std::span(bytes).first(std::min(count - done, kPiece) * stored.size);
+    source.read(offset + done * stored.size, piece);
+    if (const auto bad = convert(stored, piece, &elements[done * width])) return done + *bad;
+  }
+  return std::nullopt;
+}
+
 TensorFile read_all(const Source& source) {
   const auto fail = [&](const std::string& what) {
     throw IoError(fmt::format("{}: {}", source.origin, what));
@@ -177,11 +193,16 @@ TensorFile read_all(const Source& source) {
   file.metadata = std::move(header.metadata);
   while (!header.tensors.empty()) {
     auto entry = header.tensors.extract(header.tensors.begin());
-    const auto& [dtype, shape, begin, end] = entry.mapped();
-    Tensor tensor = Tensor::uninitialized_exact(shape, dtype);
+    const auto& [stored, shape, begin, end] = entry.mapped();
+    Tensor tensor = Tensor::uninitialized_exact(shape, stored->dtype);
     const std::span bytes(static_cast<std::byte*>(tensor.mutable_raw()), tensor.bytes());
-    source.read(data_begin + begin, bytes);
-    if (dtype == Dtype::bool_) {
+    if (stored->is_as_in_memory()) {
+      source.read(data_begin + begin, bytes);
+    } else if (const auto bad = read_converted(source, *stored, data_begin + begin, bytes)) {
+      fail(fmt::format("element {} of {} tensor {} is no int32; expected -2^31 to 2^31 - 1", *bad,
+                       stored->name, in_quotes(entry.key())));
+    }
+    if (stored->dtype == Dtype::bool_) {
       const auto bad = std::ranges::find_if(bytes, [](std::byte b) { return b > std::byte{1}; });
       if (bad != bytes.end()) {
         fail(fmt::format("element {} of BOOL tensor {} is {}; expected 0 or 1", bad - bytes.begin(),
@@ -196,14 +217,18 @@ TensorFile read_all(const Source& source) {
 }  // namespace
 
 void save_safetensors(const std::filesystem::path& path, const TensorFile& file) {
-  const auto order = in_data_order(file);
-  const std::string header = header_bytes(file, order);
-  std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(header))};
-  for (const auto* named : order) parts.push_back(bytes_of(named->second));
-  write_file_atomically(path, parts);
+  typed_memory("save_safetensors", [&] {
+    const auto order = in_data_order(file);
+    const std::string header = header_bytes(file, order);
+    std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(header))};
+    for (const auto* named : order) parts.push_back(bytes_of(named->second));
+    write_file_atomically(path, parts);
+  });
 }
 
-TensorFile load_safetensors(const std::filesystem::path& path) {
+namespace {
+
+TensorFile load(const std::filesystem::path& path) {
   Source source;
   source.origin = fmt::format("load_safetensors: {}", path.string());
   const auto fail = [&](std::string_view found) {
@@ -236,24 +261,34 @@ TensorFile load_safetensors(const std::filesystem::path& path) {
   return read_all(source);
 }
 
+}  // namespace
+
+TensorFile load_safetensors(const std::filesystem::path& path) {
+  return typed_memory("load_safetensors", [&] { return load(path); });
+}
+
 std::vector<std::byte> serialize_safetensors(const TensorFile& file) {
-  const auto order = in_data_order(file);
-  const std::string header = header_bytes(file, order);
-  const auto head = std::as_bytes(std::span(header));
-  std::vector<std::byte> result(head.begin(), head.end());
-  for (const auto* named : order) {
-    const auto bytes = bytes_of(named->second);
-    result.insert(result.end(), bytes.begin(), bytes.end());
-  }
-  return result;
+  return typed_memory("serialize_safetensors", [&] {
+    const auto order = in_data_order(file);
+    const std::string header = header_bytes(file, order);
+    const auto head = std::as_bytes(std::span(header));
+    std::vector<std::byte> result(head.begin(), head.end());
+    for (const auto* named : order) {
+      const auto bytes = bytes_of(named->second);
+      result.insert(result.end(), bytes.begin(), bytes.end());
+    }
+    return result;
+  });
 }
 
 TensorFile parse_safetensors(std::span<const std::byte> bytes) {
-  return read_all({.origin = "parse_safetensors",
-                   .size = bytes.size(),
-                   .read = [&](std::uint64_t offset, std::span<std::byte> target) {
-                     std::ranges::copy(bytes.subspan(offset, target.size()), target.begin());
-                   }});
+  return typed_memory("parse_safetensors", [&] {
+    return read_all({.origin = "parse_safetensors",
+                     .size = bytes.size(),
+                     .read = [&](std::uint64_t offset, std::span<std::byte> target) {
+                       std::ranges::copy(bytes.subspan(offset, target.size()), target.begin());
+                     }});
+  });
 }
 
 }  // namespace unroll::train

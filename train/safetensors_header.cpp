@@ -195,13 +195,13 @@ class HeaderParser {
   }
 
   HeaderEntry parse_entry(std::string_view name) {
-    std::optional<Dtype> dtype;
+    const StoredDtype* stored = nullptr;
     std::optional<Shape> shape;
     std::optional<std::pair<std::uint64_t, std::uint64_t>> offsets;
     object([&](const std::string& key) {
       if (key == "dtype") {
-        if (dtype) fail_duplicate(key);
-        dtype = parse_dtype(name);
+        if (stored != nullptr) fail_duplicate(key);
+        stored = &parse_dtype(name);
       } else if (key == "shape") {
         if (shape) fail_duplicate(key);
         shape = parse_shape(name);
@@ -213,23 +213,23 @@ class HeaderParser {
              "dtype, shape and data_offsets only");
       }
     });
-    if (!dtype || !shape || !offsets) {
+    if (stored == nullptr || !shape || !offsets) {
       fail(fmt::format("tensor {} without {}", in_quotes(name),
-                       !dtype   ? "dtype"
-                       : !shape ? "shape"
-                                : "data_offsets"),
+                       stored == nullptr ? "dtype"
+                       : !shape          ? "shape"
+                                         : "data_offsets"),
            "dtype, shape and data_offsets");
     }
-    return {*dtype, *shape, offsets->first, offsets->second};
+    return {stored, *shape, offsets->first, offsets->second};
   }
 
-  Dtype parse_dtype(std::string_view name) {
+  const StoredDtype& parse_dtype(std::string_view name) {
     const std::string found = string("the name of a dtype");
-    for (const auto& [known, dtype] : kDtypeNames) {
-      if (found == known) return dtype;
+    for (const StoredDtype& known : kStoredDtypes) {
+      if (found == known.name) return known;
     }
     fail(fmt::format("dtype {} of tensor {}", in_quotes(found), in_quotes(name)),
-         "F32, F64, I32 or BOOL");
+         "F32, F64, I32, BOOL, F16, BF16 or I64");
   }
 
   Shape parse_shape(std::string_view name) {
@@ -299,12 +299,11 @@ void check_layout(const Header& header, std::uint64_t data_size, std::string_vie
                                               : "which overlap other data",
                       covered));
     }
-    const std::uint64_t bytes =
-        static_cast<std::uint64_t>(entry.shape.size()) * size_of(entry.dtype);
+    const std::uint64_t bytes = static_cast<std::uint64_t>(entry.shape.size()) * entry.stored->size;
     if (entry.end - entry.begin != bytes) {
       throw IoError(fmt::format("{}: tensor {} has {} bytes of data; expected {} for {} {}", origin,
-                                in_quotes(name), entry.end - entry.begin, bytes,
-                                name_of(entry.dtype), to_string(entry.shape)));
+                                in_quotes(name), entry.end - entry.begin, bytes, entry.stored->name,
+                                to_string(entry.shape)));
     }
     covered = entry.end;
   }

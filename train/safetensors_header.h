@@ -1,16 +1,14 @@
 // The JSON header of a safetensors file; an implementation detail of safetensors.cpp.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include <unroll/autograd/dtype.h>
 #include <unroll/autograd/shape.h>
+#include <unroll/train/stored_dtypes.h>
 
 namespace unroll::train {
 
@@ -24,17 +22,9 @@ inline constexpr std::size_t kMaxHeaderText = std::size_t{8} << 20;
 /// The key of the metadata, which no tensor can have as its name.
 inline constexpr std::string_view kMetadataName = "__metadata__";
 
-/// The format's names of the dtypes that a Tensor can have.
-inline constexpr std::array<std::pair<std::string_view, Dtype>, 4> kDtypeNames = {{
-    {"F32", Dtype::float32},
-    {"F64", Dtype::float64},
-    {"I32", Dtype::int32},
-    {"BOOL", Dtype::bool_},
-}};
-
 /// One tensor: its bytes are [begin, end) of the data that follows the header.
 struct HeaderEntry {
-  Dtype dtype = Dtype::float32;
+  const StoredDtype* stored = nullptr;
   Shape shape;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;

@@ -18,6 +18,7 @@
 namespace unroll::train {
 namespace {
 
+using namespace std::string_literals;
 using namespace std::string_view_literals;
 
 struct Malformed {
@@ -115,9 +116,20 @@ std::vector<Malformed> malformed_files() {
        "found the field \"stride\" of tensor \"t\""},
       // Dtypes: an unknown one is reported before the offsets, which would be wrong, too.
       {"an unknown dtype is refused before offsets are trusted",
-       file_of(tensor_json("\"BF16\"", "[2]", "[9,1]")), "found dtype \"BF16\" of tensor \"t\""},
+       file_of(tensor_json("\"U16\"", "[2]", "[9,1]")), "found dtype \"U16\" of tensor \"t\""},
       {"an unknown dtype is refused before offsets are trusted",
-       file_of(tensor_json("\"I64\"", "[1]", "[0,8]"), eight), "expected F32, F64, I32 or BOOL"},
+       file_of(tensor_json("\"U64\"", "[1]", "[0,8]"), eight),
+       "expected F32, F64, I32, BOOL, F16, BF16 or I64"},
+      {"sizes are those of the file's dtype", file_of(tensor_json("\"F16\"", "[1]", "[0,4]"), four),
+       "has 4 bytes of data; expected 2 for F16 [1]"},
+      {"sizes are those of the file's dtype", file_of(tensor_json("\"I64\"", "[1]", "[0,4]"), four),
+       "has 4 bytes of data; expected 8 for I64 [1]"},
+      {"whole numbers fit int32",
+       file_of(tensor_json("\"I64\"", "[2]", "[0,16]"), eight + "\0\0\0\x80\0\0\0\0"s),
+       "element 1 of I64 tensor \"t\" is no int32; expected -2^31 to 2^31 - 1"},
+      {"whole numbers fit int32",
+       file_of(tensor_json("\"I64\"", "[1]", "[0,8]"), "\xff\xff\xff\x7f\xff\xff\xff\xff"),
+       "element 0 of I64 tensor \"t\" is no int32"},
       {"dtypes are spelled as they are", file_of(tensor_json("\"f32\"", "[1]", "[0,4]"), four),
        "found dtype \"f32\""},
       {"a dtype is a string", file_of(tensor_json("32", "[1]", "[0,4]"), four),
@@ -162,11 +174,11 @@ std::vector<Malformed> malformed_files() {
       {"no overlap", file_of("{" + a + "," + b + "[2,6]}}", four + "12"),
        "which overlap other data"},
       {"data fits the shape", file_of(f32("[1]", "[0,8]"), eight),
-       "has 8 bytes of data; expected 4 for float32 [1]"},
+       "has 8 bytes of data; expected 4 for F32 [1]"},
       {"data fits the shape", file_of(f32("[2]", "[0,4]"), four),
-       "has 4 bytes of data; expected 8 for float32 [2]"},
+       "has 4 bytes of data; expected 8 for F32 [2]"},
       {"data fits the shape", file_of(f32("[]", "[0,0]")),
-       "has 0 bytes of data; expected 4 for float32 []"},
+       "has 0 bytes of data; expected 4 for F32 []"},
       {"offsets run forwards", file_of(f32("[0]", "[4,0]"), four), "[4, 0], which run backwards"},
       {"the data ends with the file", file_of(good, "123"),
        "found 3 bytes of data after the header; expected 4"},

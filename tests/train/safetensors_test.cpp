@@ -92,6 +92,54 @@ TEST_CASE("safetensors reads headers in any legal layout") {
   CHECK(file.tensors.begin()->second.identical(Tensor::scalar(1)));
 }
 
+TEST_CASE("safetensors makes float32 of every 16-bit number, exactly") {
+  std::string every;
+  for (unsigned bits = 0; bits < 65'536; ++bits) {
+    every += {static_cast<char>(bits & 255), static_cast<char>(bits >> 8)};
+  }
+  const auto read = [&](const std::string& dtype) {
+    return parse(file_of(tensor_json("\"" + dtype + "\"", "[256,256]", "[0,131072]"), every))
+        .tensors.at("t");
+  };
+  // Sign, exponent and fraction of IEEE 754's binary16 and of bfloat16.
+  const auto check = [](const Tensor& found, int fraction_bits, int exponent_bits) {
+    REQUIRE(found.dtype() == Dtype::float32);
+    REQUIRE(found.shape() == Shape{256, 256});
+    const int bias = (1 << (exponent_bits - 1)) - 1, most = (1 << exponent_bits) - 1;
+    int wrong = 0;
+    for (int bits = 0; bits < 65'536; ++bits) {
+      const int fraction = bits & ((1 << fraction_bits) - 1);
+      const int exponent = bits >> fraction_bits & most;
+      const double one =
+          std::ldexp(fraction + (exponent > 0 ? 1 << fraction_bits : 0), -fraction_bits);
+      const double size = exponent < most ? std::ldexp(one, std::max(exponent, 1) - bias)
+                          : fraction > 0  ? std::nan("")
+                                          : std::numeric_limits<double>::infinity();
+      const float number = found.data<float>()[static_cast<std::size_t>(bits)];
+      const bool same = std::isnan(size) ? std::isnan(number) : std::abs(number) == size;
+      wrong += !same || std::signbit(number) != (bits >= 32'768);
+    }
+    CHECK(wrong == 0);
+  };
+  check(read("F16"), 10, 5);
+  check(read("BF16"), 7, 8);
+}
+
+TEST_CASE("safetensors makes int32 of I64 numbers that fit") {
+  std::string numbers;
+  std::vector<std::int32_t> expected;
+  for (std::int64_t i = 0; i < 20'000; ++i) {  // a few pieces
+    const std::int64_t n = i % 2 == 0 ? 2'147'483'647 - i : -2'147'483'649 + i;
+    numbers.append(reinterpret_cast<const char*>(&n), sizeof(n));
+    expected.push_back(static_cast<std::int32_t>(n));
+  }
+  const auto file = parse(file_of(tensor_json("\"I64\"", "[20000]", "[0,160000]"), numbers));
+  CHECK(file.tensors.at("t").identical(Tensor({20'000}, expected)));
+  CHECK(parse(file_of(tensor_json("\"I64\"", "[0]", "[0,0]"))).tensors.at("t").size() == 0);
+  // What was read is written as what it is now.
+  CHECK(contains(header_of(serialized(file)), "\"dtype\":\"I32\""));
+}
+
 TEST_CASE("safetensors errors of files name the path") {
   const ScratchDirectory directory;
   const auto message_for = [](const std::filesystem::path& path) {
