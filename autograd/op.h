@@ -141,7 +141,7 @@ class Op {
   /// user's line and the op's name in front of the message.
   virtual Type infer(const Signature& call) const = 0;
 
-  /// Computes the output. Not called for aliases.
+  /// Computes the output. Not called for aliases, nor for what `placed` describes.
   virtual void run(const KernelCall& call) const = 0;
 
   /// How many of the operands, counted from the first, the kernel reads. The others only take part

@@ -12,22 +12,6 @@ namespace unroll {
 
 namespace {
 
-/// Interleaves the parts: `outer` times, a run of each.
-void join(const KernelCall& call, std::int64_t outer) {
-  if (call.output.size() == 0) return;
-  with_element(call.output.dtype(), [&]<class T>(T*) {
-    T* const y = call.output.as<T>();
-    const std::int64_t row = call.output.size() / outer;
-    std::int64_t offset = 0;
-    for (const ConstView& part : call.inputs) {
-      const T* const x = part.as<T>();
-      const std::int64_t run = part.size() / outer;
-      for (std::int64_t i = 0; i < outer; ++i) std::copy_n(x + i * run, run, y + i * row + offset);
-      offset += run;
-    }
-  });
-}
-
 /// Throws unless part k has the dtype of part 0 and, except along `free_axis`, its shape.
 void expect_alike(const Signature& call, std::size_t k, int free_axis) {
   const Type &first = call.input(0), &part = call.input(k);
@@ -74,9 +58,7 @@ class Concat final : public Op {
     }
     return {first.dtype, first.shape.with(axis, extent)};
   }
-  void run(const KernelCall& call) const override {
-    join(call, call.output.shape().product(0, call.attributes.as<int>()));
-  }
+  void run(const KernelCall&) const override {}
   std::vector<Region> placed(const Signature& call) const override {
     return regions_of(call, call.input(0).shape.product(0, call.attributes.as<int>()));
   }
@@ -102,9 +84,7 @@ class Stack final : public Op {
     const auto count = static_cast<std::int64_t>(call.inputs.size());
     return {first.dtype, first.shape.inserted(call.attributes.as<int>(), count)};
   }
-  void run(const KernelCall& call) const override {
-    join(call, call.output.shape().product(0, call.attributes.as<int>()));
-  }
+  void run(const KernelCall&) const override {}
   std::vector<Region> placed(const Signature& call) const override {
     return regions_of(call, call.input(0).shape.product(0, call.attributes.as<int>()));
   }
