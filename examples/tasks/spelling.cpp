@@ -1,4 +1,4 @@
-// spelling: how is a word pronounced? Encoder-decoder over characters, their marks apart.
+// spelling: how is a word pronounced? Encoder-decoder over characters.
 //   spelling train --data eng_us_train.tsv.gz --valid eng_us_dev.tsv --test eng_us_test.tsv
 //   echo through | spelling run
 // Lines are word<TAB>sounds with spaces between. Without data it makes words of an invented
@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
     return text::read_corpus(path, {.bad_line = text::BadLine::stop}).pairs;
   };
   PairsTask task{.settings = settings,
-                 .from = text::TokenizerKind::decomposed,
+                 .from = text::TokenizerKind::characters,
                  .to = text::TokenizerKind::spaces,
                  .source = {.read = read, .generate = generate, .held_out = 20}};
   return run_program(pairs_program("Pronounces words.", task), argc, argv);

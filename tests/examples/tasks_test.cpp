@@ -252,6 +252,13 @@ TEST_CASE("spelling: from characters to sounds", "[tasks]") {
   answers_among_bad_lines(spelling, "bana", "b a n a");
   spelling.call("evaluate --output found");
   CHECK(std::ranges::count(content_of(spelling.directory() / "found"), '\n') == 1000);
+  put(spelling.directory() / "korean", "\uD55C\th a n\n\uD558\th a\n");
+  const std::string tiny = "--valid korean --epochs 1 --hidden 4 --embedding 4 --model m ";
+  for (const std::string decompose : {"", "--decompose"}) {
+    REQUIRE(spelling.call("train --quiet --data korean " + tiny + decompose).status == 0);
+    const bool jamo = contains(content_of(spelling.directory() / "m"), "\u1112");
+    CHECK(jamo == !decompose.empty());
+  }
 }
 
 TEST_CASE("commands: from words to actions", "[tasks]") {

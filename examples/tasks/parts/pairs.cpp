@@ -42,8 +42,9 @@ void score(const PairsTask& task, const Translator& translator, const std::strin
 void train_pairs(const PairsTask& task) {
   const Settings& s = task.settings;
   const auto [pairs, valid] = task.source.training(s);
+  const auto from = task.decompose ? text::TokenizerKind::decomposed : task.from;
   auto languages =
-      translate::Languages::learn(pairs, {.tokenizer = {.kind = task.from}, .vocabulary = {}},
+      translate::Languages::learn(pairs, {.tokenizer = {.kind = from}, .vocabulary = {}},
                                   {.tokenizer = {.kind = task.to}, .vocabulary = {}});
   const auto training = languages.encode(pairs), held_out = languages.encode(valid);
   std::size_t tokens = 0;
@@ -99,7 +100,9 @@ Program pairs_program(const std::string& what, PairsTask& task) {
           .settings = task.settings,
           .train = {[&task] { train_pairs(task); },
                     {{"--label-smoothing", "weight of the uniform distribution",
-                      &task.label_smoothing, 0, 0.99}}},
+                      &task.label_smoothing, 0, 0.99},
+                     {"--decompose", "read letters and their marks apart, Hangul as jamo",
+                      &task.decompose}}},
           .evaluate = {[&task] {
                          score(task, Translator::load(task.settings.model), "test",
                                task.source.test(task.settings));

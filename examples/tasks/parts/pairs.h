@@ -15,6 +15,7 @@ struct PairsTask {
   Settings& settings;  ///< batch: sequences of average length
   text::TokenizerKind from, to;
   Source<text::SentencePair> source;
+  bool decompose = false;  ///< sources as characters with their marks apart, not as `from`
   double label_smoothing = 0.1;
   int beam = 5;
   int max_length = 100;     ///< tokens of a target that is looked for
