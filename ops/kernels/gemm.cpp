@@ -103,10 +103,6 @@ void pack(const float* b, std::int64_t k, std::int64_t n, bool transposed, void*
 void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
                  const void* packed, const float* bias, float* c, std::int64_t ldc,
                  bool accumulate) {
-  const SimdKernels& kernels = simd();
-  if (accumulate && bias != nullptr) {
-    for (Index i = 0; i < m; ++i) kernels.add_to(c + i * ldc, bias, n);
-  }
   GemmBlock block{};
   block.m = m;
   block.n = n;
@@ -116,11 +112,12 @@ void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
   block.a_k = 1;
   block.b = static_cast<const float*>(packed);
   block.b_column = k;
-  block.start = accumulate ? c : bias;
-  block.start_row = accumulate ? ldc : 0;
+  block.start = accumulate ? c : nullptr;
+  block.start_row = ldc;
+  block.bias = bias;
   block.c = c;
   block.c_row = ldc;
-  kernels.gemm.multiply(block);
+  simd().gemm.multiply(block);
 }
 
 }  // namespace unroll

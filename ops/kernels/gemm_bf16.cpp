@@ -37,9 +37,6 @@ void gemm_packed_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const floa
                       std::int64_t lda, bool transpose_a, const void* packed, const float* bias,
                       float* c, std::int64_t ldc, bool accumulate) {
   const Bf16Kernels& kernels = *bf16_kernels();
-  if (accumulate && bias != nullptr) {
-    for (Index i = 0; i < m; ++i) simd().add_to(c + i * ldc, bias, n);
-  }
   const Index width = pairs_of(k);
   const Index most_rows =
       std::max<Index>(64, kBlockPairs / std::max<Index>(1, width) / kVector * kVector);
@@ -52,8 +49,8 @@ void gemm_packed_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const floa
   block.a_strip = transpose_a ? kVector * width : 0;
   block.b = static_cast<const float*>(packed);
   block.b_column = width;
-  block.start_row = accumulate ? ldc : 0;
-  block.c_row = ldc;
+  block.start_row = block.c_row = ldc;
+  block.bias = bias;
   for (Index row = 0; row < m; row += most_rows) {
     block.m = std::min(most_rows, m - row);
     float* const pairs = gemm_scratch((block.m + kVector) * width);
@@ -70,7 +67,7 @@ void gemm_packed_bf16(std::int64_t m, std::int64_t n, std::int64_t k, const floa
     }
     block.a = pairs;
     block.c = c + row * ldc;
-    block.start = accumulate ? block.c : bias;
+    block.start = accumulate ? block.c : nullptr;
     kernels.gemm.multiply(block);
   }
 }

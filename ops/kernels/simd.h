@@ -13,8 +13,8 @@ namespace unroll {
 using TileFunction = void (*)(const float* a, const float* b, const float* c, float* out,
                               std::int64_t n);
 
-/// c [m, n] = start + a [m, k] b [k, n]. All steps are in elements. b lies in panels of columns
-/// (see GemmPack), or row by row if n is a multiple of the vectors' width.
+/// c [m, n] = start + bias + a [m, k] b [k, n]. All steps are in elements. b lies in panels of
+/// columns (see GemmPack), or row by row if n is a multiple of the vectors' width.
 struct GemmBlock {
   std::int64_t m, n, k;
   const float* a;  ///< a's rows lie in strips; element [i, p] of a strip is i * a_row + p * a_k
@@ -26,6 +26,7 @@ struct GemmBlock {
   std::int64_t b_row;     ///< from row to row; 0: as wide as the panel is
   const float* start;     ///< what each element's sum begins with; null: zeros. May be c.
   std::int64_t start_row;
+  const float* bias;  ///< [n], added to start; may be null
   float* c;
   std::int64_t c_row;
 };

@@ -53,9 +53,12 @@ struct Tile {
   Index b_ahead;       ///< to what is fetched ahead
   const float* start;  ///< what the sums begin with; null: zeros
   Index start_row;
+  const float* bias;  ///< a row that is added to it, or null
   float* c;
   Index c_row;
-  const float* next;  ///< the next tile's c
+  const float* next;   ///< the next tile's c
+  const float* later;  ///< this tile's part of the panel that comes after this one
+  Index later_step;    ///< floats of it for each step of k
 };
 
 /// Few rows leave no time for it: they load as often as they add.
@@ -76,9 +79,23 @@ void run_tile(const Tile& t) {
                        : Batch::load_unaligned(t.start + r * t.start_row + j * kWidth);
     }
   }
+  if (t.bias != nullptr) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) {
+      const Batch bias = Batch::load_unaligned(t.bias + j * kWidth);
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) sums[r][j] = sums[r][j] + bias;
+    }
+  }
   const float *a = t.a, *b = t.b;
   const Index a_row = t.a_row, a_k = t.a_k, b_row = t.b_row, b_panel = t.b_panel;
-  const Index b_ahead = t.b_ahead;
+  const Index b_ahead = t.b_ahead, later_step = t.later_step;
+  const float* later = t.later;
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) __builtin_prefetch(t.next + r * t.c_row + j * kWidth, 1, 2);
+  }
   for (Index left = t.k, steps; left > 0; left -= steps) {
     steps = left > kLate ? left - kLate : left;
     if (steps == left) {
@@ -98,6 +115,10 @@ void run_tile(const Tile& t) {
         const float* const from = b + j / kVectors * b_panel + j % kVectors * kWidth;
         right[j] = Batch::load_unaligned(from);
         if constexpr (kFetchesAhead<kRows>) __builtin_prefetch(from + b_ahead);
+      }
+      if constexpr (kFetchesAhead<kRows>) {
+        __builtin_prefetch(later, 0, 2);  // into the second cache
+        later += later_step;
       }
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
@@ -152,7 +173,7 @@ constexpr TileTable kTiles = tile_table(std::make_integer_sequence<int, kTileRow
 /// A tile whose last vector reaches over c's edge: the same code on a copy.
 void run_edge_tile(RunTile run, Tile t, Index rows, Index columns) {
   constexpr Index kCopyRow = kTileVectors * kWidth;
-  alignas(64) float copy[kTileRows * kCopyRow] = {};
+  alignas(64) float copy[kTileRows * kCopyRow] = {}, bias[kCopyRow] = {};
   const std::size_t bytes = static_cast<std::size_t>(columns) * sizeof(float);
   if (t.start != nullptr) {
     for (Index r = 0; r < rows; ++r) {
@@ -160,6 +181,10 @@ void run_edge_tile(RunTile run, Tile t, Index rows, Index columns) {
     }
     t.start = copy;
     t.start_row = kCopyRow;
+  }
+  if (t.bias != nullptr) {
+    std::memcpy(bias, t.bias, bytes);
+    t.bias = bias;
   }
   float* const c = t.c;
   const Index c_row = t.c_row;
@@ -177,8 +202,14 @@ struct Range {
   Index begin, size;
 };
 
+/// Where part `depth` of k of a packed panel begins.
+const float* panel_at(const GemmBlock& g, const Cut& panels, Index panel, Index depth) {
+  return g.b + kWidth * (panels.begin(panel) * g.b_column + panels.size(panel) * depth);
+}
+
+/// `later`: the panel after these.
 void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
-                     const Panels& panels) {
+                     const Panels& panels, const float* later) {
   const Index column = panels.vector * kWidth, width = panels.count * panels.vectors * kWidth;
   const Index columns = smaller(width, g.n - column);
   const bool is_first = depth.begin == 0;
@@ -192,8 +223,11 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
   t.b_panel = panels.vectors * kWidth * g.b_column;
   t.b = g.b + column * g.b_column + depth.begin * t.b_row;
   t.start_row = is_first ? g.start_row : g.c_row;
+  t.bias = is_first && g.bias != nullptr ? g.bias + column : nullptr;
   t.c_row = g.c_row;
   const Index strip_rows = g.a_strip_rows != 0 ? g.a_strip_rows : g.m;
+  t.later = later;
+  t.later_step = ceil_div(width, ceil_div(rows.size, kTileRows));
   const Index end = rows.begin + rows.size;
   for (Index strip_row = rows.begin; strip_row < end; strip_row += strip_rows) {
     const Index here = smaller(strip_rows, end - strip_row);
@@ -218,6 +252,7 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
       } else {
         run_edge_tile(run, t, tile_rows, columns);
       }
+      t.later += t.later_step * t.k;
     }
   }
 }
@@ -235,8 +270,12 @@ void multiply_rows(const GemmBlock& g, const Range& rows, const Cut& panels, con
       }
     }
     for (Index d = first; d < end; ++d) {
+      const bool goes_on = d + 1 < end;
+      const Index next = goes_on || i + count == panels.parts ? i : i + count;
+      const float* const later =
+          g.b_row != 0 ? g.b : panel_at(g, panels, next, depths.begin(goes_on ? d + 1 : first));
       multiply_panels(g, rows, {depths.begin(d), depths.size(d)},
-                      {panels.begin(i), panels.size(i), count});
+                      {panels.begin(i), panels.size(i), count}, later);
     }
   }
 }
