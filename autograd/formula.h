@@ -53,6 +53,7 @@ struct FusedFormula {
     Dtype dtype = Dtype::float32;
     std::int64_t row_stride = 0;
     std::int64_t column_stride = 1;  ///< 1, or 0: one number for the whole row
+    bool aside = false;  ///< a result that overwrites an operand which is read after it is known
   };
   Dtype dtype = Dtype::float32;  ///< computed in
   std::int64_t rows = 1, columns = 1;
@@ -62,7 +63,9 @@ struct FusedFormula {
   std::size_t registers = 0;
 };
 
-/// Runs the program; results overlap no inputs. Inputs and results are in the order of `formula`.
+/// Runs the program. A result may lie where an input lies, layout and all, and overlaps no other
+/// input; unless it is `aside`, nothing reads that input after it. Inputs and results are in the
+/// order of `formula`.
 void run_fused(const FusedFormula& formula, std::span<const void* const> inputs,
                std::span<void* const> results);
 

@@ -18,6 +18,7 @@ void apply_passes(Program& program, const TapeOptions& options) {
   if (use.batch || use.fuse || use.place) passes::assemble(program);
   if (use.batch) passes::batch(program);
   if (options.memory_budget > 0) passes::rematerialise(program, options.memory_budget);
+  if (use.accumulate) passes::add_onto(program);
   if (use.fuse) {
     passes::view(program);
     passes::fuse(program);
@@ -217,6 +218,7 @@ Plan make_plan(TapeState& state, std::span<const std::uint32_t> roots, Keep keep
   if (options.bf16 || (keep == Keep::roots && options.passes.pack)) {
     passes::pack(program, options.bf16);
   }
+  if (options.passes.reuse) passes::overwrite(program);
   passes::plan_memory(program, options.passes.reuse);
   return Compiler(program, end).compile();
 }

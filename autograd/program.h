@@ -143,6 +143,9 @@ void batch(Program& program);
 /// rest again. The first root is the result of the forward pass.
 void rematerialise(Program& program, std::size_t budget);
 
+/// Products add themselves to the other term of a sum of two, which gives them its memory.
+void add_onto(Program& program);
+
 /// Pointwise steps read slices where they lie, and broadcast operands as what they were broadcast
 /// from. Only fused steps can do that.
 void view(Program& program);
@@ -161,8 +164,11 @@ void accumulate(Program& program);
 /// all products of float32 matrices become products of bfloat16.
 void pack(Program& program, bool bf16);
 
+/// Pointwise steps write over operands, and parts of arrays, that nobody reads any more.
+void overwrite(Program& program);
+
 /// Finds when each value dies and gives it a place in the work memory; with `reuse`, memory of dead
-/// values is used again and pointwise results overwrite operands that die.
+/// values is used again.
 void plan_memory(Program& program, bool reuse);
 
 }  // namespace passes

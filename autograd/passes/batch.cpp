@@ -58,10 +58,10 @@ class Batching {
           bucket.empty() || (levels[bucket.front()] == levels[s] && alike(bucket.front(), s, 1));
       if (fits) bucket.push_back(s);
     }
-    for (const Values& bucket : buckets) {
-      for (Values& piece : pieces(bucket)) {
-        // Backward steps were recorded last step first; rows lie in the order of time.
-        if (level == Level::height) std::ranges::reverse(piece);
+    for (Values& bucket : buckets) {
+      // Backward steps were recorded last step first; rows lie in the order of time.
+      if (level == Level::height) std::ranges::reverse(bucket);
+      for (const Values& piece : pieces(bucket)) {
         if (piece.size() > 1) run_together(piece);
       }
     }
@@ -120,21 +120,20 @@ class Batching {
     return step.op->row_rule(signature_of(program_, step, types_));
   }
 
-  /// The members of a list in runs of at most kRows rows, of about equal size.
+  /// The members of a list in runs of about equal size, of about kRows rows at most.
   std::vector<Values> pieces(const Values& members) const {
-    std::int64_t total = 0;
+    std::int64_t total = 0, before = 0;
     for (const std::uint32_t s : members) total += rows_of(s);
-    const std::int64_t limit = (total + (total + kRows - 1) / kRows - 1) /
-                               std::max<std::int64_t>((total + kRows - 1) / kRows, 1);
+    const std::int64_t count = std::max<std::int64_t>((total + kRows - 1) / kRows, 1);
     std::vector<Values> result;
-    std::int64_t room = -1;  // not even for no rows
+    std::int64_t last = -1;
     for (const std::uint32_t s : members) {
-      if (rows_of(s) > room) {
-        result.emplace_back();
-        room = std::max(limit, rows_of(s));
-      }
+      // The run that its middle lies in.
+      const std::int64_t run = total == 0 ? 0 : (2 * before + rows_of(s)) * count / (2 * total);
+      if (run != last) result.emplace_back();
       result.back().push_back(s);
-      room -= rows_of(s);
+      last = run;
+      before += rows_of(s);
     }
     return result;
   }
@@ -187,7 +186,8 @@ class Batching {
       }
     }
     bool merged = false;
-    for (const Values& kind : kinds) {
+    for (Values& kind : kinds) {
+      std::ranges::reverse(kind);  // to the order of time: they were recorded last step first
       for (const Values& piece : pieces(kind)) {
         if (piece.size() == 1) {
           rest.push_back(program_.steps[piece[0]].output);
@@ -206,7 +206,7 @@ class Batching {
     program_.steps[sum].removed = true;
   }
 
-  /// One step for all of these, in the order of time: the reverse of how they were recorded.
+  /// One step for all of these.
   std::uint32_t sum_of(const Values& steps) {
     const Program::Step like = program_.steps[steps.front()];
     Values inputs;
@@ -215,12 +215,11 @@ class Batching {
       for (const std::uint32_t s : steps) {
         parts.push_back(program_.inputs_of(program_.steps[s])[i]);
       }
-      std::ranges::reverse(parts);
       inputs.push_back(joined(parts, like));
     }
     const std::uint32_t value = program_.add_value(type_of(like.output));
     const std::uint32_t merged = program_.add_step(Program::Kind::op, like.op, inputs, value, like);
-    instead_[steps.back()] = merged;
+    instead_[steps.front()] = merged;
     instead_.resize(program_.steps.size(), Program::kNone);
     for (const std::uint32_t s : steps) program_.steps[s].removed = true;
     return value;

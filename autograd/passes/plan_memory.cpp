@@ -52,7 +52,8 @@ class Planner {
       for (const std::uint32_t output : program_.outputs_of(step)) {
         const std::uint32_t owner = program_.home(output).owner;
         if (!needs_place(owner) || program_.values[owner].place >= 0) continue;
-        take_place(owner, step, i);
+        value(owner).place = places_.take(value(owner).type->bytes());
+        live_[owner] = true;
       }
       for (const std::uint32_t input : program_.inputs_of(step)) release_if_dead(input, i);
       for (const std::uint32_t output : program_.outputs_of(step)) release_if_dead(output, i);
@@ -85,40 +86,11 @@ class Planner {
     return reuse_ && live_[owner] && program_.values[owner].last_use == i;
   }
 
-  void take_place(std::uint32_t owner, const Program::Step& step, std::uint32_t i) {
-    const std::uint32_t victim = owner == step.output ? overwritable(step, i) : Program::kNone;
-    if (victim != Program::kNone) {
-      value(owner).place = value(victim).place;
-      live_[victim] = false;
-    } else {
-      value(owner).place = places_.take(value(owner).type->bytes());
-    }
-    live_[owner] = true;
-  }
-
   void release_if_dead(std::uint32_t v, std::uint32_t i) {
     const std::uint32_t owner = program_.home(v).owner;
     if (!dies_at(owner, i)) return;
     places_.give_back(value(owner).place, value(owner).type->bytes());
     live_[owner] = false;
-  }
-
-  /// The owner of a dying operand whose memory the elementwise `step` may overwrite, or kNone.
-  std::uint32_t overwritable(const Program::Step& step, std::uint32_t i) const {
-    if (step.kind != Program::Kind::op || !step.op->traits().elementwise) return Program::kNone;
-    const Type& type = *program_.values[step.output].type;
-    for (const std::uint32_t candidate : program_.inputs_of(step)) {
-      const std::uint32_t owner = program_.home(candidate).owner;
-      if (owner == step.output || !dies_at(owner, i)) continue;
-      // Every operand in that memory must be the whole of it: a broadcast part would be read again
-      // after it was overwritten.
-      const bool whole = std::ranges::all_of(program_.inputs_of(step), [&](std::uint32_t input) {
-        return program_.home(input).owner != owner ||
-               (*program_.values[input].type == type && *program_.values[owner].type == type);
-      });
-      if (whole) return owner;
-    }
-    return Program::kNone;
   }
 
   Program& program_;

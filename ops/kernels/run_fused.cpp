@@ -78,7 +78,7 @@ class TileRunner {
     const std::size_t first_result = inputs_.size() + f_.constants.size();
     for (std::size_t i = 0; i < results_.size(); ++i) {
       const auto& out = f_.results[i];
-      if (out.dtype == kDtype) {
+      if (out.dtype == kDtype && !out.aside) {
         table_[first_result + i] = static_cast<T*>(results_[i]) + row * out.row_stride + column;
       }
     }
@@ -88,8 +88,12 @@ class TileRunner {
     }
     for (std::size_t i = 0; i < results_.size(); ++i) {
       const auto& out = f_.results[i];
-      if (out.dtype == kDtype) continue;
-      write_as(table_[first_result + i], results_[i], out.dtype, row * out.row_stride + column, n);
+      const std::int64_t at = row * out.row_stride + column;
+      if (out.dtype != kDtype) {
+        write_as(table_[first_result + i], results_[i], out.dtype, at, n);
+      } else if (out.aside) {
+        std::copy_n(table_[first_result + i], n, static_cast<T*>(results_[i]) + at);
+      }
     }
   }
 
