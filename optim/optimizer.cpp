@@ -14,6 +14,7 @@
 #include <unroll/autograd/denormals.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/handover.h>
+#include <unroll/autograd/typed_memory.h>
 #include <unroll/optim/arguments.h>
 #include <unroll/optim/finite.h>
 
@@ -90,18 +91,20 @@ void Optimizer::set_lr(double lr) {
 }
 
 void Optimizer::step(const Gradients& gradients) {
-  const Tasks tasks = tasks_of(gradients);
-  const bool careful = check_finite_ && (expect_finite(tasks) || may_overflow(tasks));
-  const std::vector<Written> before = careful ? written_by(tasks) : std::vector<Written>();
-  // All that can still fail (memory for buffers that are shared) comes before the first update.
-  const auto floats = whole_blocks<float>(tasks);
-  const auto doubles = whole_blocks<double>(tasks);
-  for (const Task& task : tasks) small_at_[task.index] = parameters_[task.index].version();
-  update_all(floats);
-  update_all(doubles);
-  if (careful) expect_no_overflow(tasks, before);
-  for (const Task& task : tasks) ++updates_[task.index];
-  ++steps_;
+  typed_memory(name_, [&] {
+    const Tasks tasks = tasks_of(gradients);
+    const bool careful = check_finite_ && (expect_finite(tasks) || may_overflow(tasks));
+    const std::vector<Written> before = careful ? written_by(tasks) : std::vector<Written>();
+    // All that can still fail (memory for buffers that are shared) comes before the first update.
+    const auto floats = whole_blocks<float>(tasks);
+    const auto doubles = whole_blocks<double>(tasks);
+    for (const Task& task : tasks) small_at_[task.index] = parameters_[task.index].version();
+    update_all(floats);
+    update_all(doubles);
+    if (careful) expect_no_overflow(tasks, before);
+    for (const Task& task : tasks) ++updates_[task.index];
+    ++steps_;
+  });
 }
 
 Optimizer::Tasks Optimizer::tasks_of(const Gradients& gradients) const {

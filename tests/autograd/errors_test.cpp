@@ -49,6 +49,16 @@ class Rounded final : public Op {
 };
 const Rounded kRounded;
 
+/// An op whose derivative has another shape than its operand.
+class Misshapen final : public Op {
+ public:
+  Misshapen() : Op("test.misshapen", {.internal = true}) {}
+  Type infer(const Signature& call) const override { return call.input(0); }
+  void run(const KernelCall&) const override {}
+  void derive(Derivation& d) const override { d.add(0, sum(d.cotangent())); }
+};
+const Misshapen kMisshapen;
+
 }  // namespace
 
 TEST_CASE("type errors name the user's line, the op and both shapes", "[errors]") {
@@ -121,6 +131,24 @@ TEST_CASE("wrong losses are refused with the line of the call", "[errors]") {
   const std::string place = "errors_test.cpp:" + std::to_string(__LINE__ - 1);
   const auto partly = [&] { gradients(free, {x, unrelated}); };
   check_error<StateError>(__LINE__ - 1, {"variable 1", "float64 [3]", place}, partly);
+}
+
+TEST_CASE("a rule that is wrong about shapes is named, with the line of its op", "[errors]") {
+  Tape tape;
+  const Variable x = tape.input(Tensor(Shape{2}, {1.0, 2.0}));
+  const int line = __LINE__ + 1;
+  const Variable y = record(kMisshapen, {x});
+  check_error<ShapeError>(line,
+                          {"derivative of test.misshapen: the contribution to input 0 is float64 "
+                           "[]; expected float64 [2]"},
+                          [&] { gradients(sum(y), {x}); });
+}
+
+TEST_CASE("a whole number is asked for where one is needed", "[errors]") {
+  Tape tape;
+  CHECK(tape.constant(7, Dtype::int32).value().at(0) == 7);
+  CHECK_THROWS_AS(tape.constant(0.5, Dtype::int32), ValueError);
+  CHECK_THROWS_AS(tape.constant(3e9, Dtype::int32), ValueError);
 }
 
 TEST_CASE("an op without derivative says so with its own line", "[errors]") {

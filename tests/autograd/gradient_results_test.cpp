@@ -156,6 +156,17 @@ TEST_CASE("gradients may be changed without changing each other or the tape", "[
   }
 }
 
+TEST_CASE("a sum of gradients may begin with none", "[gradients]") {
+  ParameterSet parameters(1, Dtype::float64);
+  const Parameter a = parameters.scope().parameter("a", {3}, small);
+  Gradients total;
+  for (const double factor : {2.0, 5.0}) {
+    Tape tape;
+    total.add(gradients(sum(tape.use(a) * factor), parameters));
+  }
+  CHECK(total[a].identical(Tensor::full({3}, 7.0, Dtype::float64)));
+}
+
 TEST_CASE("gradients and values outlive their tape and later runs", "[gradients]") {
   const ParameterSet parameters = program_parameters(Dtype::float64);
   std::vector<Gradients> kept;

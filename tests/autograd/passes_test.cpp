@@ -246,6 +246,25 @@ TEST_CASE("terms of a sum that are made in different ways are not taken for alik
   }
 }
 
+TEST_CASE("an affine map that is a term of a sum adds itself", "[passes]") {
+  for (const Dtype dtype : {Dtype::float32, Dtype::float64}) {
+    for (const TapeOptions& options : all_options()) {
+      Tape tape(options);
+      const auto filled = [&](const Shape& shape, double number) {
+        return tape.input(Tensor::full(shape, number, dtype));
+      };
+      const Variable x = filled({2, 3}, 1.0);
+      const Variables outputs{x + 1.0, x + 2.0};
+      const Variables cotangents{
+          matmul(filled({2, 4}, 1.0), filled({4, 3}, 0.5)),
+          affine(filled({2, 4}, 2.0), filled({4, 3}, 0.5), filled({3}, 7.0))};
+      const Variable both = vector_jacobian_product(outputs, cotangents, Variables{x}).front();
+      evaluate({both});
+      CHECK(both.value().identical(Tensor::full({2, 3}, 13.0, dtype)));
+    }
+  }
+}
+
 TEST_CASE("a term of a sum that others read too is still computed", "[passes]") {
   // d/dv is a term of d/dw and, twice, all of d/du.
   const auto gradients_with = [](const TapeOptions& options, bool sliced) {

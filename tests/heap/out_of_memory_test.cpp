@@ -6,6 +6,7 @@
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
+#include <unroll/autograd/recycled.h>
 #include <unroll/nn/nn.h>
 #include <unroll/nn/seq2seq.h>
 #include <unroll/ops/ops.h>
@@ -176,6 +177,28 @@ TEST_CASE("out of memory while a model is loaded leaves the parameters", "[heap]
   });
   CHECK(failed >= 30);
   std::filesystem::remove(path);
+}
+
+TEST_CASE("memory that only waits is given back before a tensor goes without", "[heap]") {
+  constexpr std::size_t kBytes = std::size_t{3} << 20;
+  RecycledMemory::give_back(RecycledMemory::take(kBytes), kBytes);
+  const std::size_t idle = RecycledMemory::idle_bytes();
+#if !defined(__SANITIZE_ADDRESS__)  // there, nothing waits
+  CHECK(idle >= kBytes);
+  {
+    const FailingHeap heap(1);
+    void* const memory = RecycledMemory::take(2 * kBytes);
+    CHECK(FailingHeap::failed());
+    CHECK(RecycledMemory::idle_bytes() == 0);
+    RecycledMemory::give_back(memory, 2 * kBytes);
+  }
+#endif
+  // More than there is: nothing counts as taken, so all that is used again still is.
+  for (int i = 0; i < 3; ++i) {
+    CHECK_THROWS_AS(RecycledMemory::take(std::size_t{1} << 46), OutOfMemory);
+  }
+  RecycledMemory::give_back(RecycledMemory::take(kBytes), kBytes);
+  CHECK(RecycledMemory::idle_bytes() <= idle + 2 * kBytes);
 }
 
 TEST_CASE("out of memory while a sentence is translated", "[heap]") {

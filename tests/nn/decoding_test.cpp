@@ -310,6 +310,29 @@ TEST_CASE("Where nothing is possible, a hypothesis ends", "[nn]") {
   }
 }
 
+TEST_CASE("Of equally probable tokens the first ones are chosen", "[nn]") {
+  const nn::StepFunction equal = [](std::span<const std::int32_t> ids,
+                                    std::span<const std::int32_t>) {
+    return nn::StepScores{Tensor::full({static_cast<std::int64_t>(ids.size()), 5}, std::log(0.2)),
+                          {}};
+  };
+  const std::vector<std::int32_t> zeros{0, 0, 0};
+  DecodingOptions options{.end = 4, .max_length = 3, .forbidden = {4}};
+  CHECK(nn::greedy(equal, 1, options).at(0).tokens == zeros);
+  CHECK(nn::beam_search(equal, 1, options).at(0).at(0).tokens == zeros);
+  options.max_length = 20;
+  options.n_best = 5;
+  options.top_k = 2;
+  bool both = false;
+  const auto sampled = nn::sample(equal, 1, options);
+  for (const Hypothesis& drawn : sampled.at(0)) {
+    REQUIRE(drawn.tokens.size() == 20);
+    CHECK(std::ranges::max(drawn.tokens) < 2);
+    both = both || std::ranges::max(drawn.tokens) != std::ranges::min(drawn.tokens);
+  }
+  CHECK(both);
+}
+
 TEST_CASE("Decoding says what is wrong", "[nn]") {
   MadeUpModel model;
   const auto step = std::ref(model);

@@ -111,6 +111,16 @@ TEST_CASE("Initialisers refuse shapes that they cannot fill", "[nn]") {
   CHECK(init::orthogonal()({0, 3}, 0).size() == 0);
 }
 
+TEST_CASE("Gains are those of torch.nn.init.calculate_gain", "[nn]") {
+  using enum init::Nonlinearity;
+  CHECK(init::gain(linear) == 1);
+  CHECK(init::gain(sigmoid) == 1);
+  CHECK(init::gain(tanh) == 5.0 / 3);
+  CHECK(init::gain(relu) == std::sqrt(2.0));
+  CHECK(init::gain(leaky_relu, 0.5) == Approx(std::sqrt(1.6)).epsilon(1e-15));
+  CHECK(init::gain(selu) == 0.75);
+}
+
 TEST_CASE("An LSTM's forget gate can be opened from the start", "[nn]") {
   nn::ParameterSet parameters;
   const nn::LSTMCell cell(parameters.scope(), 2, 3, {.forget_bias = 1});
