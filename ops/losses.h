@@ -16,8 +16,8 @@ struct CrossEntropyOptions {
   double label_smoothing = 0;        ///< weight of the uniform distribution in the target, [0, 1)
   Reduction reduction = Reduction::mean;
   /// [classes], floating, finite and >= 0: what the loss of each class counts, 1 if absent. The
-  /// mean is then over the weights of the targets, as in PyTorch, but 0 if their sum is. A constant:
-  /// it gets no gradient.
+  /// mean is then over the weights of the targets, as in PyTorch, but 0 if their sum is. A
+  /// constant: it gets no gradient.
   std::optional<Tensor> weight = std::nullopt;
 };
 /// -log softmax(logits)[target] of each row: logits [..., classes], targets int32 [...]. The mean

@@ -108,7 +108,7 @@ int run(const TrainCommand& command) {
   fmt::print("{}: best epoch {} of {}, validation loss {:.4f} per token, {} steps in {}{}\n",
              command.model, summary.best_epoch, summary.epochs, summary.best_loss, summary.steps,
              train::clock_time(summary.seconds),
-             !summary.interrupted              ? ""
+             !summary.interrupted             ? ""
              : summary.snapshot_fault.empty() ? ", interrupted; --resume goes on"
                                               : ", interrupted");
   constexpr int kInterrupted = 130;  // what a shell says of a program that SIGINT ended

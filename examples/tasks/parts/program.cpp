@@ -150,7 +150,7 @@ void with_snapshot(const Settings& settings,
   if (!summary.interrupted) std::filesystem::remove(snapshot);
   fmt::print("{}: best epoch {} of {}, {} steps in {}{}\n", settings.model, summary.best_epoch,
              summary.epochs, summary.steps, train::clock_time(summary.seconds),
-             !summary.interrupted              ? ""
+             !summary.interrupted             ? ""
              : summary.snapshot_fault.empty() ? ", interrupted; --resume goes on"
                                               : ", interrupted");
 }
