@@ -1,7 +1,7 @@
 // Pass: pointwise steps write over operands that nobody reads any more, also where those are parts
 // of a larger array. So the activated gates of a cell lie where its products were, and their
-// gradients where they were: a training step walks over a third less memory, and what is written is
-// in the caches, because it was just read.
+// gradients where they were: a training step walks over less memory, and what is written is in the
+// caches, because it was just read.
 #include <algorithm>
 #include <span>
 #include <tuple>
