@@ -102,8 +102,10 @@ class Compiler {
     const auto home = program_.home(v);
     const Program::Value& owner = program_.values[home.owner];
     if (home.owner == v && owner.step == Program::kNone) return;  // was there before
-    if (value.keep || (home.owner != v && value.stride == 0 &&
-                       (owner.keep || owner.step == Program::kNone) && is_mere_alias(v))) {
+    // Memory of a parameter may be given up for other values, of which only its own node knows.
+    const bool lasts =
+        owner.keep || (owner.step == Program::kNone && owner.parameter == Program::kNone);
+    if (value.keep || (home.owner != v && value.stride == 0 && lasts && is_mere_alias(v))) {
       plan_.published.push_back({value.node, operand(v).at});
     }
   }

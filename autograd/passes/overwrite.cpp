@@ -24,8 +24,9 @@ struct Part {
 bool overlap(const Part& a, const Part& b) {
   if (a.owner != b.owner || a.begin >= b.end || b.begin >= a.end) return false;
   if (a.stride == 0 || a.stride != b.stride) return true;
-  const std::int64_t x = a.begin % a.stride, y = b.begin % b.stride;
-  return x < y + b.columns && y < x + a.columns;
+  // Columns go round: rows need not begin at a multiple of the stride.
+  const std::int64_t ahead = ((b.begin - a.begin) % a.stride + a.stride) % a.stride;
+  return ahead < a.columns || ahead + b.columns > a.stride;
 }
 
 /// Bytes. Shorter rows are better kept in one piece than apart: a step runs along it.

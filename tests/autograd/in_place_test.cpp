@@ -1,5 +1,6 @@
 // Results that take the memory of what is read last: products added onto the other term of a sum,
 // and fused steps that overwrite their operands.
+#include <unroll/autograd/error.h>
 #include <unroll/autograd/plan.h>
 #include <unroll/tests/autograd/pass_law.h>
 #include <unroll/tests/autograd/programs.h>
@@ -73,6 +74,65 @@ TEST_CASE("a product leaves alone what others read", "[passes]") {
         }) > 0);
   // Data of the user.
   CHECK(additions_left([](const Variable& x, const Variable& w) { return w + matmul(x, x); }) > 0);
+}
+
+TEST_CASE("parts whose rows begin anywhere in a larger array are known to overlap", "[passes]") {
+  ParameterSet parameters(5);
+  // Matrices within arrays, behind heads that are no whole number of their rows.
+  const Parameter p = parameters.scope().parameter("p", {4, 1024}, small);
+  const Parameter q = parameters.scope().parameter("q", {100}, small);
+  const Parameter r = parameters.scope().parameter("r", {4, 8}, small);
+  const Parameter s = parameters.scope().parameter("s", {3}, small);
+  const auto long_rows = [&](Tape& tape) {
+    const Variable x = tape.use(p) * 1.5;
+    const Variable whole = sum(concat({tanh(tape.use(q) * 2.0), reshape(x, {-1})}, 0));
+    const Variable read_later = slice(x, 1, 950, 1020);
+    const Variable rows = sum(tanh(slice(x, 1, 600, 1000) * 2.0) * slice(x, 1, 0, 400), 1);
+    return Variables{whole + sum(rows * rows) + sum(sin(read_later * 3.0))};
+  };
+  const auto short_rows = [&](Tape& tape) {
+    const Variable x = tape.use(r) * 1.5, h = tape.use(s) * 2.0;
+    const Variable whole = sum(concat({h, reshape(x, {-1})}, 0));
+    const Variable a = tanh(slice(x, 1, 0, 6)), b = tanh(slice(x, 1, 6, 8));
+    const Variable read_later = sin(slice(x, 1, 5, 6));
+    const Variable y = concat({a, b}, 1);
+    return Variables{whole, sum(concat({tanh(h) * 1.5, reshape(y, {-1})}, 0)), sum(read_later)};
+  };
+  const auto results = [&](const auto& program, bool reuse) {
+    Tape tape({.passes = {.reuse = reuse}});
+    const Variables roots = program(tape);
+    evaluate(roots);
+    std::vector<double> values;
+    for (const Variable& root : roots) values.push_back(root.item());
+    Tape other({.passes = {.reuse = reuse}});
+    values.push_back(gradients(program(other).front(), parameters).norm());
+    return values;
+  };
+  const auto check = [&](const auto& program) {
+    const auto got = results(program, true), expected = results(program, false);
+    for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == Approx(expected[i]).epsilon(1e-5));
+  };
+  check(long_rows);
+  check(short_rows);
+}
+
+TEST_CASE("joined parts of a parameter are not read once it has changed", "[passes]") {
+  const std::vector<std::function<Variable(const Variable&)>> calls{
+      [](const Variable& x) { return concat({x}, 0); },
+      [](const Variable& x) {
+        return concat({slice(x, 0, 0, 2), slice(x, 0, 2, 4)}, 0);
+      },
+      [](const Variable& x) { return reshape(concat({x}, 1), {8}); },
+      [](const Variable& x) { return reshape(x, {8}); }};
+  for (const auto& call : calls) {
+    ParameterSet parameters;
+    const Parameter p = parameters.create("p", Tensor::full(Shape{4, 2}, 1));
+    Tape tape;
+    const Variable c = call(tape.use(p));
+    gradients(sum(c * c), parameters);
+    p.update<float>()[0] = 100;
+    CHECK_THROWS_AS(c.value(), StateError);
+  }
 }
 
 TEST_CASE("an LSTM's gates, their activations and their gradients share memory", "[passes]") {
