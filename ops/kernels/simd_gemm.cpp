@@ -65,6 +65,18 @@ struct Tile {
 template <int kRows>
 constexpr bool kFetchesAhead = kRows > kTileRows / 2;
 
+/// The next tile's results, into the first cache (locality 3) or the second (2).
+template <int kRows, int kColumns, int kLocality>
+void fetch_next(const Tile& t) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) {
+      __builtin_prefetch(t.next + r * t.c_row + j * kWidth, 1, kLocality);
+    }
+  }
+}
+
 /// kRows rows by kPanels adjacent panels of kVectors vectors.
 template <int kRows, int kVectors, int kPanels>
 void run_tile(const Tile& t) {
@@ -91,22 +103,10 @@ void run_tile(const Tile& t) {
   const Index a_row = t.a_row, a_k = t.a_k, b_row = t.b_row, b_panel = t.b_panel;
   const Index b_ahead = t.b_ahead, later_step = t.later_step;
   const float* later = t.later;
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kColumns; ++j) __builtin_prefetch(t.next + r * t.c_row + j * kWidth, 1, 2);
-  }
+  fetch_next<kRows, kColumns, 2>(t);  // the first cache has no room for them until they are due
   for (Index left = t.k, steps; left > 0; left -= steps) {
     steps = left > kLate ? left - kLate : left;
-    if (steps == left) {
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 16
-        for (int j = 0; j < kColumns; ++j) {
-          __builtin_prefetch(t.next + r * t.c_row + j * kWidth, 1);
-        }
-      }
-    }
+    if (steps == left) fetch_next<kRows, kColumns, 3>(t);
 #pragma GCC unroll 2
     for (Index p = steps; p > 0; --p) {
       Batch right[kColumns];

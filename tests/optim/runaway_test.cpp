@@ -66,20 +66,17 @@ void check_refused(const Make& make, Dtype dtype, int least_steps) {
 }  // namespace
 
 TEST_CASE("an update that grows is refused before it overflows", "[optim]") {
+  using optim::AdamW, optim::SGD, optim::SGDOptions;
   for (const Dtype dtype : {Dtype::float32, Dtype::float64}) {
     INFO(name_of(dtype));
-    check_refused(
-        [](const ParameterSet& set) { return optim::SGD(set, {.lr = 1, .weight_decay = 3}); },
-        dtype, 100);
-    check_refused(
-        [](const ParameterSet& set) { return optim::SGD(set, {.lr = 0.1, .momentum = 1.5}); },
-        dtype, 100);
-    check_refused(
-        [](const ParameterSet& set) { return optim::AdamW(set, {.lr = 1, .weight_decay = 4}); },
-        dtype, 60);
-    check_refused(
-        [](const ParameterSet& set) { return optim::SGD(set, {.lr = 1, .weight_decay = 1e9}); },
-        dtype, 3);
+    const auto sgd = [&](const SGDOptions& options, int least_steps) {
+      check_refused([&](const ParameterSet& set) { return SGD(set, options); }, dtype, least_steps);
+    };
+    sgd({.lr = 1, .weight_decay = 3}, 100);
+    sgd({.lr = 0.1, .momentum = 1.5}, 100);
+    sgd({.lr = 1, .weight_decay = 1e9}, 3);
+    check_refused([](const ParameterSet& set) { return AdamW(set, {.lr = 1, .weight_decay = 4}); },
+                  dtype, 60);
   }
 }
 
