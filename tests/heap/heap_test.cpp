@@ -129,7 +129,8 @@ TEST_CASE("a warm step that keeps states and looks words up asks the heap for no
   CHECK(norms.front() > 0);
 }
 
-TEST_CASE("a warm step on several threads asks the heap for nothing", "[heap]") {
+// The pool grows to the most that threads hold at the same time, and when that comes is chance.
+TEST_CASE("steps on several threads come to ask the heap for nothing", "[heap]") {
   if (!is_counted()) return;
   ParameterSet parameters(1);
   const nn::LSTM lstm(parameters.scope("lstm"), kWidth, kWidth);
@@ -137,5 +138,9 @@ TEST_CASE("a warm step on several threads asks the heap for nothing", "[heap]") 
   Parallel parallel({.shards = 2, .threads = 2});
   const ShardLoss loss = [&](Tape& tape, int) { return sum(square(lstm(tape.input(x)).outputs)); };
   optim::Adam adam(parameters, {.lr = 0.01});
-  CHECK(calls_when_warm([&] { adam.step(parallel.gradients(parameters, loss).gradients); }) == 0);
+  std::uint64_t calls = 1;
+  for (int tries = 0; tries < 20 && calls > 0; ++tries) {
+    calls = calls_when_warm([&] { adam.step(parallel.gradients(parameters, loss).gradients); });
+  }
+  CHECK(calls == 0);
 }
