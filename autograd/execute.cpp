@@ -198,7 +198,7 @@ void evaluate(TapeState& state, std::span<const std::uint32_t> roots, Keep keep)
 void expect_current(const TapeState& state, std::uint32_t node) {
   RecycledVector<const Type*> scratch;
   const auto is_alias = [&](const Node& n) {
-    return n.op->alias_offset(signature_of(state, n, scratch), n.type) >= 0;
+    return n.op->alias_offset(signature_of(state, n, scratch), *n.type) >= 0;
   };
   while (is_alias(state.nodes[node])) node = state.read_inputs_of(state.nodes[node])[0];
   for (const TapeState::ParameterUse& use : state.parameters) {

@@ -65,10 +65,10 @@ Variables sweep(std::span<const Variable> outputs, std::span<const Variable> cot
   detail::Reverse reverse(outputs.front().shared_state(), first,
                           std::max(std::ranges::max(out), first), inputs);
   for (std::size_t i = 0; i < out.size(); ++i) {
-    if (!(state.nodes[out[i]].type == state.nodes[seeds[i]].type)) {
+    if (!(*state.nodes[out[i]].type == *state.nodes[seeds[i]].type)) {
       throw ShapeError(fmt::format("cotangent {} is {}; expected {}", i,
-                                   to_string(state.nodes[seeds[i]].type),
-                                   to_string(state.nodes[out[i]].type)));
+                                   to_string(*state.nodes[seeds[i]].type),
+                                   to_string(*state.nodes[out[i]].type)));
     }
     reverse.add(out[i], seeds[i]);
   }
@@ -196,7 +196,7 @@ Variables gradients(const Operand& loss, std::span<const Variable> wrt) {
         throw StateError(
             fmt::format("the loss does not depend on variable {} ({} {}, recorded at {}) through "
                         "differentiable ops",
-                        k, node.op->name(), to_string(node.type), to_string(node.where)));
+                        k, node.op->name(), to_string(*node.type), to_string(node.where)));
       }
       return result;
     });

@@ -44,10 +44,10 @@ struct Bad {
 /// The first element that is NaN or, if there is none, infinite.
 std::optional<Bad> bad_element(const TapeState& state, std::uint32_t index) {
   const Node& node = state.nodes[index];
-  if (!is_floating(node.type.dtype) || state.values[index] == nullptr) return std::nullopt;
+  if (!is_floating(node.type->dtype) || state.values[index] == nullptr) return std::nullopt;
   std::optional<Bad> found;
   const auto search = [&]<class T>(const T* x) {
-    for (std::int64_t i = 0; i < node.type.shape.size(); ++i) {
+    for (std::int64_t i = 0; i < node.type->shape.size(); ++i) {
       if (std::isnan(x[i])) {
         found = {i, x[i]};
         return;
@@ -55,7 +55,7 @@ std::optional<Bad> bad_element(const TapeState& state, std::uint32_t index) {
       if (std::isinf(x[i]) && !found) found = {i, x[i]};
     }
   };
-  if (node.type.dtype == Dtype::float32) {
+  if (node.type->dtype == Dtype::float32) {
     search(static_cast<const float*>(state.values[index]));
   } else {
     search(static_cast<const double*>(state.values[index]));
@@ -109,10 +109,10 @@ std::string described(const TapeState& state, std::uint32_t index) {
   const Bad bad = bad_element(state, index).value_or(Bad{0, 0});
   std::string text =
       fmt::format("{}: {}: {} holds {} at {}", to_string(node.where), node.op->name(),
-                  to_string(node.type), bad.value, position_in(node.type.shape, bad.position));
+                  to_string(*node.type), bad.value, position_in(node.type->shape, bad.position));
   std::string separator = "; computed from ";
   for (const std::uint32_t input : state.read_inputs_of(node)) {
-    text += separator + to_string(state.nodes[input].type);
+    text += separator + to_string(*state.nodes[input].type);
     separator = ", ";
   }
   if (node.op == &parameter_op()) {

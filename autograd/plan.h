@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -57,7 +56,7 @@ struct Plan {
 
   std::vector<Step> steps;
   std::vector<Operand> operands;
-  std::shared_ptr<const std::deque<Type>> types;
+  std::shared_ptr<const TypePool> types;
   std::vector<std::byte> attributes;
   std::vector<FusedFormula> fused;
   std::vector<Assembly> assemblies;

@@ -18,7 +18,7 @@ std::string to_string(const Tape& tape) {
     for (std::size_t k = 0; k < inputs.size(); ++k) {
       fmt::format_to(std::back_inserter(text), "{}%{}", k == 0 ? "" : ", ", inputs[k]);
     }
-    fmt::format_to(std::back_inserter(text), ") : {}{}  # {}\n", to_string(node.type),
+    fmt::format_to(std::back_inserter(text), ") : {}{}  # {}\n", to_string(*node.type),
                    state.values[i] != nullptr ? " computed" : "", to_string(node.where));
   }
   return text;

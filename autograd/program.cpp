@@ -71,7 +71,7 @@ class Lowering {
     std::uint32_t& value = state_.value_of[node];
     if (value == Program::kNone || value == kMarked) {
       touched_.push_back(node);
-      value = program_.add_value(state_.nodes[node].type);
+      value = program_.add_value(*state_.nodes[node].type);
       program_.values[value].node = node;
       if (state_.nodes[node].op == &parameter_op()) program_.values[value].parameter = use_of(node);
     }
@@ -86,7 +86,7 @@ class Lowering {
     }
     const std::uint32_t value = value_of(index);
     const Signature call = signature_of(state_, node, types_);
-    if (const std::int64_t offset = node.op->alias_offset(call, node.type); offset >= 0) {
+    if (const std::int64_t offset = node.op->alias_offset(call, *node.type); offset >= 0) {
       const auto base = program_.home(operands_[0]);  // at once, so that chains stay short
       program_.make_alias(value, base.owner, base.offset + offset);
       return;
@@ -123,7 +123,7 @@ class Lowering {
 }  // namespace
 
 void Program::clear() {
-  types = std::make_shared<std::deque<Type>>();
+  types = std::make_shared<TypePool>();
   values.clear();
   steps.clear();
   order.clear();
@@ -136,13 +136,7 @@ void Program::clear() {
 }
 
 std::uint32_t Program::add_value(const Type& type) {
-  // Neighbours have the same few types.
-  constexpr std::ptrdiff_t kLookedAt = 16;
-  const auto end = types->rbegin() + std::min<std::ptrdiff_t>(std::ssize(*types), kLookedAt);
-  const auto found = std::find(types->rbegin(), end, type);
-  const Type* known = found == end ? nullptr : &*found;
-  if (known == nullptr) known = &types->emplace_back(type);
-  values.emplace_back().type = known;
+  values.emplace_back().type = types->hold(type);
   return static_cast<std::uint32_t>(values.size() - 1);
 }
 

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -60,8 +59,7 @@ struct Program {
     std::vector<std::uint32_t> members, outputs;
   };
 
-  /// Addresses stay; a type is there once or a few times. Shared with the plan.
-  std::shared_ptr<std::deque<Type>> types = std::make_shared<std::deque<Type>>();
+  std::shared_ptr<TypePool> types = std::make_shared<TypePool>();  ///< shared with the plan
   std::vector<Value> values;
   std::vector<Step> steps;
   std::vector<std::uint32_t> order;   ///< the steps that run

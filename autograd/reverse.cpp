@@ -52,7 +52,7 @@ std::uint32_t Reverse::slot_of(std::uint32_t node) const {
 bool Reverse::wanted(std::uint32_t node) const {
   const std::uint32_t slot = slot_of(node);
   return slot != TapeState::kNone && slots_[slot].depends &&
-         is_floating(shared_->nodes[node].type.dtype);
+         is_floating(shared_->nodes[node].type->dtype);
 }
 
 bool Reverse::asked_for(std::uint32_t node) const {
@@ -60,7 +60,7 @@ bool Reverse::asked_for(std::uint32_t node) const {
 }
 
 bool Reverse::differentiable(const Node& node) const {
-  if (rewriting_) return is_floating(node.type.dtype) && node.op != &detach_op();
+  if (rewriting_) return is_floating(node.type->dtype) && node.op != &detach_op();
   return node.differentiable;
 }
 

@@ -76,8 +76,8 @@ void hash_newest(TapeState& state) {
     h = hash_with(h, word);
   }
   if (node.input_count == 0) {
-    h = hash_with(h, static_cast<std::uint64_t>(node.type.dtype));
-    for (const std::int64_t extent : node.type.shape.extents()) {
+    h = hash_with(h, static_cast<std::uint64_t>(node.type->dtype));
+    for (const std::int64_t extent : node.type->shape.extents()) {
       h = hash_with(h, static_cast<std::uint64_t>(extent));
     }
   }
@@ -101,7 +101,7 @@ std::uint32_t leaf(TapeState& state, const Op& op, const Type& type, void* value
   node.op = &op;
   node.first_input = static_cast<std::uint32_t>(state.inputs.size());
   node.attributes = static_cast<std::uint32_t>(state.attributes.size());
-  node.type = type;
+  node.type = state.types.hold(type);
   node.where = state.rule_location != nullptr ? *state.rule_location : where;
   state.attributes.insert(state.attributes.end(), attributes.begin(), attributes.end());
   state.nodes.push_back(node);
@@ -256,7 +256,7 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
   }
   SmallBuffer<const Type*, kFewOperands> buffer(inputs.size());
   const std::span<const Type*> types = buffer.span();
-  for (std::size_t i = 0; i < inputs.size(); ++i) types[i] = &state.nodes[inputs[i]].type;
+  for (std::size_t i = 0; i < inputs.size(); ++i) types[i] = state.nodes[inputs[i]].type;
 
   expect_room(state, inputs.size(), attributes.size());
 
@@ -279,7 +279,7 @@ std::uint32_t record_node(TapeState& state, const Op& op, std::span<const std::u
       state.no_gradient_depth == 0 && is_floating(type.dtype) && &op != &detach_op();
   node.where.file = file;
   node.where.line = line;
-  node.type = type;
+  node.type = state.types.hold(type);
   state.inputs.insert(state.inputs.end(), inputs.begin(), inputs.end());
   state.attributes.insert(state.attributes.end(), attributes.begin(), attributes.end());
   state.values.push_back(nullptr);

@@ -17,6 +17,7 @@ void TapeState::clear() {
   nodes.clear();
   inputs.clear();
   attributes.clear();
+  types.clear();
   values.clear();
   value_of.clear();
   leaves.clear();
@@ -105,7 +106,7 @@ Signature signature_of(const TapeState& state, const Node& node,
                        RecycledVector<const Type*>& scratch) {
   scratch.clear();
   for (const std::uint32_t input : state.inputs_of(node)) {
-    scratch.push_back(&state.nodes[input].type);
+    scratch.push_back(state.nodes[input].type);
   }
   return {scratch, state.attributes_of(node)};
 }

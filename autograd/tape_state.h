@@ -11,6 +11,7 @@
 #include <unroll/autograd/arena.h>
 #include <unroll/autograd/plan_cache.h>
 #include <unroll/autograd/tape.h>
+#include <unroll/autograd/type_pool.h>
 
 namespace unroll {
 
@@ -22,7 +23,7 @@ struct Node {
   std::uint32_t read_count = 0;  ///< operands that the kernel reads: the first ones
   std::uint32_t attributes = 0;  ///< position in TapeState::attributes
   bool differentiable = true;    ///< false: recorded under NoGradient, or detached
-  Type type;
+  const Type* type = nullptr;    ///< in TapeState::types
   Location where;
 };
 
@@ -40,6 +41,7 @@ struct TapeState {
   std::vector<Node> nodes;
   std::vector<std::uint32_t> inputs;  ///< operands of all nodes, node by node
   std::vector<std::byte> attributes;
+  TypePool types;
   std::vector<void*> values;            ///< per node: its value, or null while pending
   std::vector<std::uint32_t> value_of;  ///< per node: scratch of the planner, kNone between runs
 

@@ -28,9 +28,9 @@ TapeState& Variable::state() const {
   return *state_;
 }
 
-Shape Variable::shape() const { return state().nodes[index_].type.shape; }
-Dtype Variable::dtype() const { return state().nodes[index_].type.dtype; }
-Type Variable::type() const { return state().nodes[index_].type; }
+Shape Variable::shape() const { return state().nodes[index_].type->shape; }
+Dtype Variable::dtype() const { return state().nodes[index_].type->dtype; }
+Type Variable::type() const { return *state().nodes[index_].type; }
 
 Tensor Variable::value(Location at) const {
   TapeState& tape = *blame(at, "value", [&] { return &state(); });
@@ -43,7 +43,7 @@ Tensor Variable::value_on(TapeState& tape) const {
   } else {
     expect_current(tape, index_);
   }
-  const Type& type = tape.nodes[index_].type;
+  const Type& type = *tape.nodes[index_].type;
   Tensor result = Tensor::uninitialized(type.shape, type.dtype);
   std::memcpy(result.mutable_raw(), tape.values[index_], result.bytes());
   return result;

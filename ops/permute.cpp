@@ -194,7 +194,7 @@ Variable transpose(const Operand& x, int axis_a, int axis_b) {
 bool is_transpose_of_last_axes(const Variable& x, Variable& source) {
   const TapeState& state = x.state();
   const Node& node = state.nodes[x.index()];
-  const int rank = node.type.shape.rank();
+  const int rank = node.type->shape.rank();
   if (node.op != &kPermute || rank < 2) return false;
   Order expected = identity_order();
   std::swap(expected[at(rank - 2)], expected[at(rank - 1)]);

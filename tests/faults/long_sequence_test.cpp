@@ -10,7 +10,7 @@ using namespace unroll;
 using namespace unroll::testing;
 
 TEST_CASE("a GRU walks over a very long sequence", "[faults][long]") {
-  // A million steps take about 10 GB, most of it for nodes; so there is a smaller selection.
+  // A million steps take about 8 GB, most of it for nodes; so there is a smaller selection.
   const std::int64_t steps = cases<std::int64_t>(10000, 1000000);
   constexpr std::int64_t kHidden = 4;
   ParameterSet parameters(1);
@@ -39,7 +39,7 @@ TEST_CASE("a GRU walks over a very long sequence", "[faults][long]") {
 }
 
 TEST_CASE("a gradient goes back over a long sequence", "[faults][long]") {
-  const std::int64_t steps = cases<std::int64_t>(2000, 1000000);  // a million: 19 GB
+  const std::int64_t steps = cases<std::int64_t>(2000, 1000000);  // a million: 16 GB
   ParameterSet parameters(1);
   const nn::GRU gru(parameters.scope("gru"), 2, 4);
   Tape tape;

@@ -64,7 +64,7 @@ inline bool is_alias(const Variable& x) {
   const TapeState& state = x.state();
   const Node& node = state.nodes[x.index()];
   RecycledVector<const Type*> scratch;
-  return node.op->alias_offset(signature_of(state, node, scratch), node.type) >= 0;
+  return node.op->alias_offset(signature_of(state, node, scratch), *node.type) >= 0;
 }
 
 }  // namespace unroll::testing
