@@ -36,7 +36,9 @@ class Compiler {
     find_results();
     place_kept();
     plan_.types = program_.types;
-    for (const std::uint32_t s : program_.order) add(program_.steps[s]);
+    for (const std::uint32_t s : program_.order) {
+      if (has_work(program_.steps[s])) add(program_.steps[s]);
+    }
     plan_.attributes = program_.attributes;
     for (std::uint32_t v = 0; v < program_.values.size(); ++v) publish(v);
     for (const std::uint32_t root : program_.roots) plan_.roots.push_back(operand(root));
@@ -112,6 +114,19 @@ class Compiler {
 
   /// An alias for its own sake, not the place where a part of something else was computed.
   bool is_mere_alias(std::uint32_t v) const { return program_.values[v].step == Program::kNone; }
+
+  /// Empty results need no kernel, which might walk over all of the other axes, unless there are
+  /// indices to be checked.
+  bool has_work(const Program::Step& step) const {
+    const auto is_empty = [&](std::uint32_t v) {
+      return program_.values[v].type->shape.size() == 0;
+    };
+    const auto outputs = program_.outputs_of(step);
+    return !std::ranges::all_of(outputs, is_empty) || program_.values[outputs[0]].shared ||
+           std::ranges::any_of(program_.inputs_of(step), [&](std::uint32_t v) {
+             return program_.values[v].type->dtype == Dtype::int32 && !is_empty(v);
+           });
+  }
 
   void add(const Program::Step& step) {
     Plan::Step result;
