@@ -2,6 +2,7 @@
 #include <unroll/ops/kernels/gemm.h>
 
 #include <algorithm>
+#include <utility>
 
 #include <unroll/ops/kernels/gemm_scratch.h>
 #include <unroll/ops/kernels/simd.h>
@@ -27,10 +28,11 @@ constexpr Index kBlockDepth = 512, kBlockColumns = 1152, kBlockRows = 96;
 constexpr Index kFewRows = 64, kFewRowsColumns = 96;
 // Elements of a^T that are neighbours in k lie far apart. Packing it pays where many panels of b
 // read it, and where a row's length lets them drive each other out of the caches, with fewer.
-constexpr Index kManyRows = 512, kManyColumns = 512, kPackedBlockRows = 192;
+constexpr Index kManyRows = 512, kManyColumns = 512, kPackedBlockRows = 144;
 constexpr Index kCollidingRow = 1024, kSomeColumns = 96;
 
-/// c's columns `first` to `first + count`.
+/// c's columns `first` to `first + count`. While a block is multiplied, the next one of a is
+/// packed.
 void multiply_columns(const GemmShape& s, const float* a, const float* b, float* c, bool accumulate,
                       Index first, Index count, bool pack_b) {
   const GemmKernels& kernels = simd().gemm;
@@ -41,8 +43,19 @@ void multiply_columns(const GemmShape& s, const float* a, const float* b, float*
   const Index columns = pack_b ? part_of(count, most_columns, kernels.width) : count;
   const Index rows = part_of(s.m, pack_a ? kPackedBlockRows : kBlockRows, kernels.width);
   const Index panels_size = pack_b ? depths * columns : 0;
-  float* const panels = gemm_scratch(panels_size + (pack_a ? depths * rows : 0));
-  float* const strips = panels + panels_size;
+  const Index strips_size = pack_a ? depths * rows : 0;
+  float* const panels = gemm_scratch(panels_size + 2 * strips_size);
+  float *strips = panels + panels_size, *next_strips = strips + strips_size;
+  const auto strips_of = [&](Index depth, Index row, float* out) {
+    return GemmPack{std::min(depths, s.k - depth),
+                    std::min(rows, s.m - row),
+                    a + depth * s.m + row,
+                    s.m,
+                    false,
+                    1,
+                    out};
+  };
+  if (pack_a) kernels.pack(strips_of(0, 0, strips));
 
   GemmBlock block{};
   block.c_row = block.start_row = s.n;
@@ -67,13 +80,20 @@ void multiply_columns(const GemmShape& s, const float* a, const float* b, float*
         block.a = a + (s.transpose_a ? depth * s.m + row : row * s.k + depth);
         block.a_row = s.transpose_a ? 1 : s.k;
         block.a_k = s.transpose_a ? s.m : 1;
-        if (pack_a) {
-          kernels.pack({block.k, block.m, block.a, s.m, false, 1, strips});
-          block.a = strips;
-          block.a_k = block.a_strip_rows = kernels.width;
-          block.a_strip = kernels.width * block.k;
+        if (!pack_a) {
+          kernels.multiply(block);
+          continue;
         }
+        block.a = strips;
+        block.a_k = block.a_strip_rows = kernels.width;
+        block.a_strip = kernels.width * block.k;
+        const bool last_row = row + rows >= s.m, last_depth = depth + depths >= s.k;
+        const GemmPack ahead = strips_of(last_row ? (last_depth ? 0 : depth + depths) : depth,
+                                         last_row ? 0 : row + rows, next_strips);
+        const bool is_last = last_row && last_depth && column + columns >= first + count;
+        block.ahead = is_last ? nullptr : &ahead;
         kernels.multiply(block);
+        std::swap(strips, next_strips);
       }
     }
   }

@@ -13,6 +13,17 @@ namespace unroll {
 using TileFunction = void (*)(const float* a, const float* b, const float* c, float* out,
                               std::int64_t n);
 
+/// b [k, n] copied into panels of at most `panel_vectors` vectors, as equal as can be, each k rows
+/// high and one after the other; n is filled up to whole vectors with zeros.
+struct GemmPack {
+  std::int64_t k, n;
+  const float* b;
+  std::int64_t b_row;  ///< elements from a stored row to the next
+  bool transposed;     ///< b is stored as [n, k]
+  std::int64_t panel_vectors;
+  float* out;  ///< on a 64-byte boundary
+};
+
 /// c [m, n] = start + bias + a [m, k] b [k, n]. All steps are in elements. b lies in panels of
 /// columns (see GemmPack), or row by row if n is a multiple of the vectors' width.
 struct GemmBlock {
@@ -29,17 +40,8 @@ struct GemmBlock {
   const float* bias;  ///< [n], added to start; may be null
   float* c;
   std::int64_t c_row;
-};
-
-/// b [k, n] copied into panels of at most `panel_vectors` vectors, as equal as can be, each k rows
-/// high and one after the other; n is filled up to whole vectors with zeros.
-struct GemmPack {
-  std::int64_t k, n;
-  const float* b;
-  std::int64_t b_row;  ///< elements from a stored row to the next
-  bool transposed;     ///< b is stored as [n, k]
-  std::int64_t panel_vectors;
-  float* out;  ///< on a 64-byte boundary
+  /// What is packed on the way, or null: not transposed, panels of one vector.
+  const GemmPack* ahead;
 };
 
 struct GemmKernels {

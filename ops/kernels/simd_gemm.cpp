@@ -7,11 +7,11 @@
 #include <utility>
 
 #include <unroll/ops/kernels/simd.h>
+#include <unroll/ops/kernels/simd_copy.h>
 #include <unroll/ops/kernels/simd_panels.h>
 
 namespace unroll::UNROLL_ISA {
 
-void pack_panels(const GemmPack& g);  // simd_gemm_pack.cpp
 GemmKernels gemm_kernels();
 
 namespace {
@@ -27,6 +27,8 @@ constexpr Index kAhead = 64;
 // Steps of k before a tile's end at which the next one's part of c is fetched: sooner, and b drives
 // it out of the first cache again where c's rows are a multiple of 4 KiB apart.
 constexpr Index kLate = 128;
+// Steps of k for each vector that is copied: more often, and the misses under way are too many.
+constexpr Index kCopyEvery = 4;
 // Floats of a at a time: they stay in the second cache while all panels of b pass by.
 constexpr Index kRowFloats = 128 * 1024;
 // Rows for which a panel of b is fetched once.
@@ -59,6 +61,7 @@ struct Tile {
   const float* next;   ///< the next tile's c
   const float* later;  ///< this tile's part of the panel that comes after this one
   Index later_step;    ///< floats of it for each step of k
+  Copy* copy;
 };
 
 /// Few rows leave no time for it: they load as often as they add.
@@ -78,7 +81,7 @@ void fetch_next(const Tile& t) {
 }
 
 /// kRows rows by kPanels adjacent panels of kVectors vectors.
-template <int kRows, int kVectors, int kPanels>
+template <int kRows, int kVectors, int kPanels, bool kCopies = false>
 void run_tile(const Tile& t) {
   constexpr int kColumns = kPanels * kVectors;
   Batch sums[kRows][kColumns];
@@ -104,32 +107,49 @@ void run_tile(const Tile& t) {
   const Index b_ahead = t.b_ahead, later_step = t.later_step;
   const float* later = t.later;
   fetch_next<kRows, kColumns, 2>(t);  // the first cache has no room for them until they are due
+  const auto add = [&] {
+    Batch right[kColumns];
+#pragma GCC unroll 16
+    for (int j = 0; j < kColumns; ++j) {
+      const float* const from = b + j / kVectors * b_panel + j % kVectors * kWidth;
+      right[j] = Batch::load_unaligned(from);
+      if constexpr (kFetchesAhead<kRows>) __builtin_prefetch(from + b_ahead);
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Batch factor(a[r * a_row]);
+#pragma GCC unroll 16
+      for (int j = 0; j < kColumns; ++j) sums[r][j] = multiply_add(factor, right[j], sums[r][j]);
+    }
+    a += a_k;
+    b += b_row;
+  };
+  const auto fetch_later = [&] {
+    if constexpr (kFetchesAhead<kRows>) {
+      __builtin_prefetch(later, 0, 2);  // into the second cache
+      later += later_step;
+    }
+  };
+  Copy copy{};
+  if constexpr (kCopies) copy = *t.copy;
   for (Index left = t.k, steps; left > 0; left -= steps) {
     steps = left > kLate ? left - kLate : left;
     if (steps == left) fetch_next<kRows, kColumns, 3>(t);
+    Index p = steps;
+    if constexpr (kCopies) {
+      for (; p >= kCopyEvery && copy.left > 0; p -= kCopyEvery, --copy.left) {
+        copy.step();
+#pragma GCC unroll 16
+        for (Index i = 0; i < kCopyEvery; ++i) add();
+      }
+    }
 #pragma GCC unroll 2
-    for (Index p = steps; p > 0; --p) {
-      Batch right[kColumns];
-#pragma GCC unroll 16
-      for (int j = 0; j < kColumns; ++j) {
-        const float* const from = b + j / kVectors * b_panel + j % kVectors * kWidth;
-        right[j] = Batch::load_unaligned(from);
-        if constexpr (kFetchesAhead<kRows>) __builtin_prefetch(from + b_ahead);
-      }
-      if constexpr (kFetchesAhead<kRows>) {
-        __builtin_prefetch(later, 0, 2);  // into the second cache
-        later += later_step;
-      }
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; ++r) {
-        const Batch factor(a[r * a_row]);
-#pragma GCC unroll 16
-        for (int j = 0; j < kColumns; ++j) sums[r][j] = multiply_add(factor, right[j], sums[r][j]);
-      }
-      a += a_k;
-      b += b_row;
+    for (; p > 0; --p) {
+      fetch_later();
+      add();
     }
   }
+  if constexpr (kCopies) *t.copy = copy;
   float* const c = t.c;
   const Index c_row = t.c_row;
 #pragma GCC unroll 16
@@ -149,6 +169,7 @@ using RunTile = void (*)(const Tile&);
 /// By vectors - 1 of a panel, for 1, 2 and 4 panels.
 struct TilesOfRows {
   RunTile one[kTileVectors], two[kTileVectors], four[kTileVectors];
+  RunTile copying[kTileVectors];  ///< one panel
 };
 
 template <int kRows, int... v>
@@ -156,7 +177,8 @@ constexpr TilesOfRows tiles_of_rows(std::integer_sequence<int, v...>) {
   constexpr int kMost = most_panels(kRows);
   return {{run_tile<kRows, v + 1, 1>...},
           {run_tile<kRows, v + 1, (kMost < 2 ? 1 : 2)>...},
-          {run_tile<kRows, v + 1, kMost>...}};
+          {run_tile<kRows, v + 1, kMost>...},
+          {run_tile<kRows, v + 1, 1, kRows == kTileRows>...}};
 }
 
 struct TileTable {
@@ -209,7 +231,7 @@ const float* panel_at(const GemmBlock& g, const Cut& panels, Index panel, Index 
 
 /// `later`: the panel after these.
 void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
-                     const Panels& panels, const float* later) {
+                     const Panels& panels, const float* later, Copy& copy) {
   const Index column = panels.vector * kWidth, width = panels.count * panels.vectors * kWidth;
   const Index columns = smaller(width, g.n - column);
   const bool is_first = depth.begin == 0;
@@ -225,6 +247,7 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
   t.start_row = is_first ? g.start_row : g.c_row;
   t.bias = is_first && g.bias != nullptr ? g.bias + column : nullptr;
   t.c_row = g.c_row;
+  t.copy = &copy;
   const Index strip_rows = g.a_strip_rows != 0 ? g.a_strip_rows : g.m;
   t.later = later;
   t.later_step = ceil_div(width, ceil_div(rows.size, kTileRows));
@@ -247,8 +270,9 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
       const RunTile run = (panels.count == 1   ? tiles_for.one
                            : panels.count == 2 ? tiles_for.two
                                                : tiles_for.four)[panels.vectors - 1];
+      const bool copies = copy.left > 0 && tile_rows == kTileRows && panels.count == 1;
       if (columns == width) {
-        run(t);
+        (copies ? tiles_for.copying[panels.vectors - 1] : run)(t);
       } else {
         run_edge_tile(run, t, tile_rows, columns);
       }
@@ -259,7 +283,7 @@ void multiply_panels(const GemmBlock& g, const Range& rows, const Range& depth,
 
 /// A block of rows with parts `first` to `end` of k: panel by panel.
 void multiply_rows(const GemmBlock& g, const Range& rows, const Cut& panels, const Cut& depths,
-                   Index first, Index end) {
+                   Index first, Index end, Copy& copy) {
   for (Index i = 0, count; i < panels.parts; i += count) {
     // Alike panels that lie inside c go together, if all rows are in one tile.
     for (count = most_panels(rows.size); count > 1; count /= 2) {
@@ -275,7 +299,7 @@ void multiply_rows(const GemmBlock& g, const Range& rows, const Cut& panels, con
       const float* const later =
           g.b_row != 0 ? g.b : panel_at(g, panels, next, depths.begin(goes_on ? d + 1 : first));
       multiply_panels(g, rows, {depths.begin(d), depths.size(d)},
-                      {panels.begin(i), panels.size(i), count}, later);
+                      {panels.begin(i), panels.size(i), count}, later, copy);
     }
   }
 }
@@ -289,12 +313,14 @@ void multiply(const GemmBlock& g) {
   // So many parts of k that their part of a block of rows stays in the second cache.
   const Index fitting = kRowFloats / (block_rows * ceil_div(g.k, depths.parts) + 1);
   const Index together = fitting > 1 ? fitting : 1;
+  Copy copy = g.ahead == nullptr ? Copy{} : copy_of(*g.ahead);
   for (Index row = 0; row < g.m; row += block_rows) {
     const Range rows{row, smaller(block_rows, g.m - row)};
     for (Index d = 0; d < depths.parts; d += together) {
-      multiply_rows(g, rows, panels, depths, d, smaller(d + together, depths.parts));
+      multiply_rows(g, rows, panels, depths, d, smaller(d + together, depths.parts), copy);
     }
   }
+  if (g.ahead != nullptr) finish(copy, *g.ahead);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Float products against the double ones, for every instruction set of this CPU.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -276,6 +277,49 @@ TEST_CASE("gemm kernels: the same products in every instruction set") {
             block.a_strip = kernels.width * k;
             kernels.multiply(block);
             REQUIRE(worst_error(c, expected({m, n, k, true, transposed}, a, b, start), k) <= 1);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("gemm kernels: what is packed on the way is what is packed by itself") {
+  for (const SimdKernels& table : supported_simd()) {
+    const GemmKernels& kernels = table.gemm;
+    for (const Index m : {3, 8, 100}) {
+      for (const Index n : {5, 48, 200}) {
+        for (const Index k : {1, 30, 900}) {
+          const Floats a = numbers(m * k, 1), b = numbers(k * n, 2);
+          const AlignedFloats panels(static_cast<std::size_t>((n + 15) / 16 * 16 * k));
+          kernels.pack({k, n, b.data(), n, false, kernels.panel_vectors, panels.data()});
+          Floats alone(static_cast<std::size_t>(m * n)), c(alone.size());
+          GemmBlock block{};
+          block.m = m;
+          block.n = block.c_row = n;
+          block.k = block.a_row = block.b_column = k;
+          block.a = a.data();
+          block.a_k = 1;
+          block.b = panels.data();
+          block.c = alone.data();
+          kernels.multiply(block);
+          for (const Index rows : {0, 1, 40, 700}) {
+            for (const Index columns : {1, 15, 16, 35, 144}) {
+              CAPTURE(table.name, m, n, k, rows, columns);
+              const Floats next = numbers(rows * (columns + 3), 3);
+              const auto count = static_cast<std::size_t>((columns + 15) / 16 * 16 * rows);
+              Floats by_itself(count, 5.0f);  // vectors may be narrower than 16
+              const AlignedFloats on_the_way(count);
+              std::copy(by_itself.begin(), by_itself.end(), on_the_way.data());
+              GemmPack pack{rows, columns, next.data(), columns + 3, false, 1, by_itself.data()};
+              kernels.pack(pack);
+              pack.out = on_the_way.data();
+              block.ahead = &pack;
+              block.c = c.data();
+              kernels.multiply(block);
+              REQUIRE(same_bits(on_the_way.data(), by_itself.data(), static_cast<Index>(count)));
+              REQUIRE(same_bits(c.data(), alone.data(), m * n));
+            }
           }
         }
       }
