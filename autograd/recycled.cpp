@@ -1,8 +1,10 @@
 // Lists of free blocks, one for each class of sizes.
 #include <unroll/autograd/recycled.h>
 
+#include <algorithm>
 #include <array>
 #include <mutex>
+#include <utility>
 
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/size_class.h>
@@ -25,24 +27,25 @@ class FreeBlocks {
   /// Null if there is none of that class.
   void* take(std::size_t index) {
     const std::scoped_lock lock(mutex_);
-    used_ += bytes_of_class(index);
     Block* const block = first_[index];
     if (block == nullptr) return nullptr;
     first_[index] = block->next;
     idle_ -= bytes_of_class(index);
+    count(bytes_of_class(index));
     return block;
   }
-  /// After nothing was taken and there was no memory, either.
-  void forget(std::size_t index) {
+  /// That a new block is in use.
+  void add(std::size_t index) {
     const std::scoped_lock lock(mutex_);
-    used_ -= bytes_of_class(index);
+    count(bytes_of_class(index));
   }
   void give_back(void* memory, std::size_t index) {
     const std::size_t bytes = bytes_of_class(index);
     const std::scoped_lock lock(mutex_);
     used_ -= bytes;
-    if (idle_ + bytes > used_ + kSpare) free_all();
-    if (bytes > used_ + kSpare) return free_aligned(memory, bytes);
+    const std::size_t most = std::max(peak_, last_peak_) + kSpare;
+    if (used_ + idle_ + bytes > most) free_all();
+    if (used_ + bytes > most) return free_aligned(memory, bytes);
     first_[index] = new (memory) Block{first_[index]};
     idle_ += bytes;
   }
@@ -57,9 +60,21 @@ class FreeBlocks {
 
  private:
   static constexpr std::size_t kSpare = std::size_t{64} << 20;
+  /// A peak counts while so many times as much is taken, and then once more: at least a step,
+  /// whatever is taken and given back within it.
+  static constexpr std::size_t kTurns = 4;
   struct Block {
     Block* next;
   };
+
+  void count(std::size_t bytes) {
+    used_ += bytes;
+    taken_ += bytes;
+    peak_ = std::max(peak_, used_);
+    if (taken_ < kTurns * peak_) return;
+    last_peak_ = std::exchange(peak_, used_);
+    taken_ = 0;
+  }
 
   /// All of them: those that nobody will ask for again are never found otherwise.
   void free_all() {
@@ -75,7 +90,8 @@ class FreeBlocks {
 
   std::mutex mutex_;
   std::array<Block*, kSizeClasses> first_{};
-  std::size_t idle_ = 0, used_ = 0;
+  std::size_t idle_ = 0, used_ = 0, taken_ = 0;
+  std::size_t peak_ = 0, last_peak_ = 0;  ///< of what was in use
 };
 
 /// Outlives every tensor, those of static storage included.
@@ -87,20 +103,18 @@ FreeBlocks& free_blocks() {
 }  // namespace
 
 void* RecycledMemory::take(std::size_t bytes) {
-  const std::size_t index = size_class(bytes);
   if (!kRecycles) return allocate_aligned(bytes);
+  const std::size_t index = size_class(bytes);
   if (void* const memory = free_blocks().take(index)) return memory;
+  void* memory = nullptr;
   try {
-    return allocate_aligned(bytes_of_class(index));
+    memory = allocate_aligned(bytes_of_class(index));
   } catch (const OutOfMemory&) {  // what waits here may be what is missing
     free_blocks().release();
+    memory = allocate_aligned(bytes_of_class(index));
   }
-  try {
-    return allocate_aligned(bytes_of_class(index));
-  } catch (...) {
-    free_blocks().forget(index);
-    throw;
-  }
+  free_blocks().add(index);
+  return memory;
 }
 
 void RecycledMemory::give_back(void* memory, std::size_t bytes) noexcept {

@@ -129,7 +129,8 @@ TEST_CASE("a warm step that keeps states and looks words up asks the heap for no
   CHECK(norms.front() > 0);
 }
 
-// The pool grows to the most that threads hold at the same time, and when that comes is chance.
+// The pool grows to the most that threads hold at the same time, and a thread has scratch memory
+// once it has taken part: in which step is chance.
 TEST_CASE("steps on several threads come to ask the heap for nothing", "[heap]") {
   if (!is_counted()) return;
   ParameterSet parameters(1);
