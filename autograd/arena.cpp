@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <new>
 
 #ifdef __linux__
@@ -29,7 +30,10 @@ std::byte* allocate_aligned(std::size_t bytes) {
   try {
     memory = static_cast<std::byte*>(::operator new(size, alignment_of(size)));
   } catch (const std::bad_alloc&) {
-    throw OutOfMemory(fmt::format("out of memory: {} bytes were asked for at a time", size));
+    std::array<char, 80> text{};
+    const auto end = fmt::format_to_n(text.data(), text.size(),
+                                      "out of memory: {} bytes were asked for at a time", size);
+    throw OutOfMemory({text.data(), end.size});
   }
 #ifdef __linux__
   if (size >= kHugePage) madvise(memory, size / kHugePage * kHugePage, MADV_HUGEPAGE);

@@ -1,11 +1,13 @@
 // The typed exceptions of the library. Messages have the form `function: what it got; what it
 // expected`. What is recorded on a tape (ops, layers, gradients) puts the caller's `file:line: ` in
 // front; tensors, parameters, optimisers and files name only themselves. A call that throws has
-// changed nothing.
+// changed nothing. Memory that is not to be had is OutOfMemory, whatever it is for; only what the
+// caller's own lists, strings and copies throw on the way into a call is std::bad_alloc.
 #pragma once
 
+#include <array>
 #include <stdexcept>
-#include <string>
+#include <string_view>
 
 namespace unroll {
 
@@ -51,10 +53,17 @@ class NumericError : public Error {
   using Error::Error;
 };
 
-/// There is not as much memory as a tensor or a run needs.
+/// There is not as much memory as a call needs.
 class OutOfMemory : public Error {
  public:
-  using Error::Error;
+  /// Keeps the first 500 bytes or so of the message. It asks for no memory, as there may be none.
+  explicit OutOfMemory(std::string_view message) : Error("") {
+    text_[message.copy(text_.data(), text_.size() - 1)] = '\0';
+  }
+  const char* what() const noexcept override { return text_.data(); }
+
+ private:
+  std::array<char, 512> text_;
 };
 
 }  // namespace unroll

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/leaves.h>
 #include <unroll/autograd/tape_state.h>
@@ -123,9 +124,7 @@ std::string described(const TapeState& state, std::uint32_t index) {
   return text;
 }
 
-}  // namespace
-
-std::string find_non_finite(const Variable& loss, const ParameterSet& parameters) {
+std::string found_from(const Variable& loss, const ParameterSet& parameters) {
   TapeState& state = loss.state();
   const Restored restored(state);
   const std::uint32_t forward = loss.index();
@@ -152,6 +151,12 @@ std::string find_non_finite(const Variable& loss, const ParameterSet& parameters
            (origin < end ? "" : "; in the derivative of what is recorded there");
   }
   return "";
+}
+
+}  // namespace
+
+std::string find_non_finite(const Variable& loss, const ParameterSet& parameters) {
+  return blame_memory("find_non_finite", [&] { return found_from(loss, parameters); });
 }
 
 }  // namespace unroll

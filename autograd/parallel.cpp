@@ -8,6 +8,7 @@
 #include <exception>
 #include <vector>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/handover.h>
 #include <unroll/autograd/non_finite.h>
@@ -53,9 +54,12 @@ struct Parallel::Impl {
       work(tape, shard);
     });
   }
+
+  LossAndGradients gradients(const ParameterSet& parameters, const ShardLoss& loss,
+                             std::uint64_t seed);
 };
 
-Parallel::Parallel(ParallelOptions options) : impl_(std::make_unique<Impl>()) {
+Parallel::Parallel(ParallelOptions options) try : impl_(std::make_unique<Impl>()) {
   constexpr int kMost = 65536;
   if (options.shards < 1 || options.shards > kMost || options.threads < 0 ||
       options.threads > kMost) {
@@ -71,6 +75,8 @@ Parallel::Parallel(ParallelOptions options) : impl_(std::make_unique<Impl>()) {
   } else {
     impl_->arena.initialize();
   }
+} catch (const std::bad_alloc&) {
+  throw detail::out_of_memory(nullptr, "Parallel");
 }
 
 Parallel::~Parallel() = default;
@@ -80,23 +86,31 @@ Parallel& Parallel::operator=(Parallel&&) noexcept = default;
 int Parallel::shards() const { return impl_->options.shards; }
 
 void Parallel::run(const std::function<void(Tape& tape, int shard)>& work, std::uint64_t seed) {
-  impl_->losses.clear();
-  impl_->for_each_shard(seed, work);
+  blame_memory("Parallel::run", [&] {
+    impl_->losses.clear();
+    impl_->for_each_shard(seed, work);
+  });
 }
 
 LossAndGradients Parallel::gradients(const ParameterSet& parameters, const ShardLoss& loss,
                                      std::uint64_t seed) {
+  return blame_memory("Parallel::gradients",
+                      [&] { return impl_->gradients(parameters, loss, seed); });
+}
+
+LossAndGradients Parallel::Impl::gradients(const ParameterSet& parameters, const ShardLoss& loss,
+                                           std::uint64_t seed) {
   struct Part {
     bool used = false;
     double loss = 0;
     Gradients gradients;
   };
-  RecycledVector<Part> parts(static_cast<std::size_t>(shards()));
-  impl_->losses.assign(parts.size(), Variable());
-  impl_->for_each_shard(seed, [&](Tape& tape, int shard) {
+  RecycledVector<Part> parts(static_cast<std::size_t>(options.shards));
+  losses.assign(parts.size(), Variable());
+  for_each_shard(seed, [&](Tape& tape, int shard) {
     const ShardOutput output = loss(tape, shard);
     if (!output.loss.defined()) return;
-    impl_->losses[static_cast<std::size_t>(shard)] = output.loss;
+    losses[static_cast<std::size_t>(shard)] = output.loss;
     Part& part = parts[static_cast<std::size_t>(shard)];
     part.gradients = unroll::gradients(output.loss, parameters, output.also);
     part.loss = output.loss.item();
@@ -106,7 +120,7 @@ LossAndGradients Parallel::gradients(const ParameterSet& parameters, const Shard
   LossAndGradients total{0, Gradients(parameters)};
   for (const Part& part : parts) total.loss += part.used ? part.loss : 0;
   // Parameters side by side, shards in order: the same additions whatever the thread count.
-  impl_->for_each(static_cast<int>(parameters.size()), [&](int index) {
+  for_each(static_cast<int>(parameters.size()), [&](int index) {
     const auto i = static_cast<std::size_t>(index);
     for (Part& part : parts) {
       Gradient* const addend = part.used ? part.gradients.find(i) : nullptr;
@@ -122,12 +136,14 @@ LossAndGradients Parallel::gradients(const ParameterSet& parameters, const Shard
 }
 
 std::string Parallel::find_non_finite(const ParameterSet& parameters) const {
-  for (const Variable& loss : impl_->losses) {
-    if (!loss.defined()) continue;
-    std::string found = unroll::find_non_finite(loss, parameters);
-    if (!found.empty()) return found;
-  }
-  return "";
+  return blame_memory("Parallel::find_non_finite", [&] {
+    for (const Variable& loss : impl_->losses) {
+      if (!loss.defined()) continue;
+      std::string found = unroll::find_non_finite(loss, parameters);
+      if (!found.empty()) return found;
+    }
+    return std::string();
+  });
 }
 
 LossAndGradients parallel_gradients(const ParameterSet& parameters, int shards,

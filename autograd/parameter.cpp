@@ -4,10 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <exception>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/parameter_layouts.h>
 #include <unroll/autograd/random.h>
+#include <unroll/autograd/recycled.h>
 
 namespace unroll {
 
@@ -31,20 +34,24 @@ void Parameter::assign(Tensor value) const {
   ++data_->version;
 }
 
-Scope ParameterSet::scope(std::string name) { return {*this, std::move(name)}; }
+Scope ParameterSet::scope(std::string_view name) {
+  return blame_memory("ParameterSet::scope", [&] { return Scope(*this, std::string(name)); });
+}
 
-Parameter ParameterSet::create(std::string name, const Tensor& value) {
-  if (name.empty()) throw ValueError("ParameterSet::create: the name is empty");
-  if (contains(name)) {
-    throw ValueError(
-        fmt::format("ParameterSet::create: {} exists already; names are unique", name));
-  }
-  Parameter parameter;
-  parameter.data_ = std::make_shared<Parameter::Data>();
-  *parameter.data_ = {std::move(name), value.to(dtype_), parameters_.size(), 0,
-                      std::make_shared<ParameterLayouts>()};
-  parameters_.push_back(parameter);
-  return parameter;
+Parameter ParameterSet::create(std::string_view name, const Tensor& value) {
+  return blame_memory("ParameterSet::create", [&] {
+    if (name.empty()) throw ValueError("ParameterSet::create: the name is empty");
+    if (contains(name)) {
+      throw ValueError(
+          fmt::format("ParameterSet::create: {} exists already; names are unique", name));
+    }
+    Parameter parameter;
+    parameter.data_ = std::make_shared<Parameter::Data>();
+    *parameter.data_ = {std::string(name), value.to(dtype_), parameters_.size(), 0,
+                        std::make_shared<ParameterLayouts>()};
+    parameters_.push_back(parameter);
+    return parameter;
+  });
 }
 
 bool ParameterSet::contains(std::string_view name) const {
@@ -71,22 +78,38 @@ void ParameterSet::to(Dtype dtype) {
     throw DtypeError(
         fmt::format("ParameterSet::to: got {}; expected float32 or float64", name_of(dtype)));
   }
+  RecycledVector<Tensor> converted;
+  converted.reserve(size());
+  for (const Parameter& p : parameters_) converted.push_back(p.value().to(dtype));
   dtype_ = dtype;
   for (const Parameter& p : parameters_) {
-    p.data_->value = p.data_->value.to(dtype);
+    p.data_->value = std::move(converted[p.index()]);
     ++p.data_->version;
   }
 }
 
 std::string Scope::full_name(std::string_view name) const {
-  return prefix_.empty() ? std::string(name) : fmt::format("{}.{}", prefix_, name);
+  return blame_memory("Scope", [&] {
+    return prefix_.empty() ? std::string(name) : fmt::format("{}.{}", prefix_, name);
+  });
 }
 
 Parameter Scope::parameter(std::string_view name, const Shape& shape,
                            const Initializer& initializer) const {
-  std::string full = full_name(name);
-  const std::uint64_t seed = mix(set_->seed(), hash_of(full));
-  return set_->create(std::move(full), initializer(shape, seed));
+  return blame_memory("Scope::parameter", [&] {
+    const std::string full = full_name(name);
+    return set_->create(full, initializer(shape, mix(set_->seed(), hash_of(full))));
+  });
+}
+
+LayerScope::LayerScope(const Scope& scope)
+    : scope_(scope), before_(scope.set().size()), exceptions_(std::uncaught_exceptions()) {}
+
+LayerScope::~LayerScope() {
+  std::vector<Parameter>& all = set().parameters_;
+  if (std::uncaught_exceptions() > exceptions_ && all.size() > before_) {
+    all.erase(all.begin() + static_cast<std::ptrdiff_t>(before_), all.end());
+  }
 }
 
 }  // namespace unroll

@@ -69,10 +69,10 @@ class ParameterSet {
       : seed_(seed), dtype_(dtype) {}
 
   /// The scope with this name prefix; "" is the top.
-  Scope scope(std::string name = "");
+  Scope scope(std::string_view name = "");
 
-  /// Registers `value` under `name`. Throws ValueError if the name is empty or taken.
-  Parameter create(std::string name, const Tensor& value);
+  /// Registers `value` under `name`. Throws ValueError if the name is empty or taken, OutOfMemory.
+  Parameter create(std::string_view name, const Tensor& value);
 
   std::size_t size() const { return parameters_.size(); }
   auto begin() const { return parameters_.begin(); }
@@ -86,17 +86,19 @@ class ParameterSet {
 
   std::uint64_t seed() const { return seed_; }
   Dtype dtype() const { return dtype_; }
-  /// Converts every parameter, for checking a whole model in float64.
+  /// Converts every parameter, for checking a whole model in float64. Throws DtypeError,
+  /// OutOfMemory.
   void to(Dtype dtype);
 
  private:
+  friend class LayerScope;
   std::vector<Parameter> parameters_;
   std::uint64_t seed_;
   Dtype dtype_;
 };
 
-/// A place in the tree of names. A layer takes one in its constructor and creates its parameters
-/// in it. Refers to the set: keep it no longer than the set stands still.
+/// A place in the tree of names. A layer takes one in its constructor, as a LayerScope, and creates
+/// its parameters in it. Refers to the set: keep it no longer than the set stands still.
 class Scope {
  public:
   /// Draws an initial value for `shape`; `seed` differs for every parameter name.
@@ -116,6 +118,32 @@ class Scope {
  private:
   ParameterSet* set_;
   std::string prefix_;
+};
+
+/// A Scope as the argument of a layer's constructor. If that throws, the set forgets the parameters
+/// that were created since, so that the names are free for another try. Refers to the Scope: for
+/// the duration of a call, by whose statement it is made.
+class LayerScope {
+ public:
+  LayerScope(const Scope& scope);  // NOLINT(google-explicit-constructor)
+  ~LayerScope();
+  LayerScope(const LayerScope&) = delete;
+  LayerScope& operator=(const LayerScope&) = delete;
+
+  operator const Scope&() const { return scope_; }  // NOLINT(google-explicit-constructor)
+  // As those of Scope.
+  Scope operator/(std::string_view name) const { return scope_ / name; }
+  Parameter parameter(std::string_view name, const Shape& shape,
+                      const Scope::Initializer& initializer) const {
+    return scope_.parameter(name, shape, initializer);
+  }
+  std::string full_name(std::string_view name) const { return scope_.full_name(name); }
+  ParameterSet& set() const { return scope_.set(); }
+
+ private:
+  const Scope& scope_;
+  std::size_t before_;
+  int exceptions_;
 };
 
 }  // namespace unroll

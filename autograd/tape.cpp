@@ -15,7 +15,6 @@
 #include <unroll/autograd/recorded.h>
 #include <unroll/autograd/small_buffer.h>
 #include <unroll/autograd/tape_state.h>
-#include <unroll/autograd/typed_memory.h>
 
 namespace unroll {
 
@@ -161,11 +160,20 @@ std::uint32_t node_of(TapeState& state, const Operand& operand, Dtype number_dty
   return constant_node(state, number, {number_dtype, Shape{}}, operand.where());
 }
 
+/// The leaf that `make` records, for the line of `on_tape_of`.
+template <class Make>
+Variable beside(const Variable& on_tape_of, std::string_view function, Make make) {
+  TapeState& state = on_tape_of.state();
+  const Location where = state.nodes[on_tape_of.index()].where;
+  const std::uint32_t index = blame_memory(where, function, [&] { return make(state, where); });
+  return {on_tape_of.shared_state(), index, state.generation};
+}
+
 }  // namespace
 
 Tape::Tape(TapeOptions options) {
   expect_supported(options, options.bf16 && has_bf16());
-  state_ = typed_memory("Tape", [&] { return std::make_shared<TapeState>(options); });
+  state_ = blame_memory("Tape", [&] { return std::make_shared<TapeState>(options); });
 }
 
 Tape::~Tape() {
@@ -302,22 +310,21 @@ Variable on_tape(const Operand& x, const Operand& beside, std::string_view op) {
 }
 
 Variable constant_like(const Variable& on_tape_of, double number, Dtype dtype, const Shape& shape) {
-  TapeState& state = on_tape_of.state();
-  const Location where = state.nodes[on_tape_of.index()].where;
-  const std::uint32_t index = constant_node(state, number, {dtype, shape}, where);
-  return {on_tape_of.shared_state(), index, state.generation};
+  return beside(on_tape_of, "constant_like", [&](TapeState& state, const Location& where) {
+    return constant_node(state, number, {dtype, shape}, where);
+  });
 }
 
 Variable input_like(const Variable& on_tape_of, Tensor value) {
-  TapeState& state = on_tape_of.state();
-  const Location where = state.nodes[on_tape_of.index()].where;
-  return {on_tape_of.shared_state(), input_node(state, std::move(value), where), state.generation};
+  return beside(on_tape_of, "input_like", [&](TapeState& state, const Location& where) {
+    return input_node(state, std::move(value), where);
+  });
 }
 
 Variable use_like(const Variable& on_tape_of, const Parameter& parameter) {
-  TapeState& state = on_tape_of.state();
-  const Location where = state.nodes[on_tape_of.index()].where;
-  return {on_tape_of.shared_state(), parameter_node(state, parameter, where), state.generation};
+  return beside(on_tape_of, "use_like", [&](TapeState& state, const Location& where) {
+    return parameter_node(state, parameter, where);
+  });
 }
 
 std::uint64_t next_random_key(const Variable& on_tape_of) {

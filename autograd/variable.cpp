@@ -1,8 +1,6 @@
 // Handles: staleness checks and asking for values.
 #include <unroll/autograd/variable.h>
 
-#include <fmt/format.h>
-
 #include <cstring>
 
 #include <unroll/autograd/blame.h>
@@ -10,10 +8,6 @@
 #include <unroll/autograd/tape_state.h>
 
 namespace unroll {
-
-std::string to_string(const Location& where) {
-  return fmt::format("{}:{}", where.file, where.line);
-}
 
 TapeState& Variable::state() const {
   if (state_ == nullptr) {

@@ -36,8 +36,8 @@ void expect_query(const Variable& query, const AttentionMemory& memory) {
 }
 
 /// The scope, before anything is made in it.
-const Scope& checked(const Scope& scope, std::string_view kind, std::int64_t query,
-                     std::int64_t memory, std::int64_t width) {
+const LayerScope& checked(const LayerScope& scope, std::string_view kind, std::int64_t query,
+                          std::int64_t memory, std::int64_t width) {
   detail::expect_sizes(kind, {{"query", query}, {"memory", memory}, {"width", width}});
   return scope;
 }
@@ -51,8 +51,8 @@ Variable dot_scores(const Variable& query, const Variable& keys) {
 
 }  // namespace
 
-AdditiveAttention::AdditiveAttention(const Scope& scope, std::int64_t query, std::int64_t memory,
-                                     std::int64_t width)
+AdditiveAttention::AdditiveAttention(const LayerScope& scope, std::int64_t query,
+                                     std::int64_t memory, std::int64_t width)
     : query_(checked(scope, "AdditiveAttention", query, memory, width) / "query", query, width,
              {.bias = false}),
       memory_(scope / "memory", memory, width) {
@@ -102,7 +102,7 @@ Attended DotAttention::operator()(const Variable& query, const AttentionMemory& 
   });
 }
 
-GeneralAttention::GeneralAttention(const Scope& scope, std::int64_t query, std::int64_t memory)
+GeneralAttention::GeneralAttention(const LayerScope& scope, std::int64_t query, std::int64_t memory)
     : memory_(scope / "memory", memory, query, {.bias = false}) {}
 
 AttentionMemory GeneralAttention::prepare(const Variable& values, const Variable& mask,

@@ -34,7 +34,7 @@ Attended attend(const Variable& scores, const AttentionMemory& memory);
 /// Parameters: query.weight [A, H], memory.weight [A, C], memory.bias [A], score [A].
 class AdditiveAttention {
  public:
-  AdditiveAttention(const Scope& scope, std::int64_t query, std::int64_t memory,
+  AdditiveAttention(const LayerScope& scope, std::int64_t query, std::int64_t memory,
                     std::int64_t width);
   /// values [B, S, C]; what masked steps hold, NaN included, has no influence and no gradient.
   AttentionMemory prepare(const Variable& values, const Variable& mask = {},
@@ -69,7 +69,7 @@ class DotAttention {
 /// Parameter: memory.weight [H, C].
 class GeneralAttention {
  public:
-  GeneralAttention(const Scope& scope, std::int64_t query, std::int64_t memory);
+  GeneralAttention(const LayerScope& scope, std::int64_t query, std::int64_t memory);
   AttentionMemory prepare(const Variable& values, const Variable& mask = {},
                           Location at = Location::current()) const;
   Attended operator()(const Variable& query, const AttentionMemory& memory,

@@ -6,8 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
-#include <unroll/autograd/typed_memory.h>
 #include <unroll/nn/decoding.h>
 #include <unroll/nn/decoding_history.h>
 
@@ -95,7 +95,7 @@ void advance(Beam& beam, std::int64_t limit, DecodingHistory& history,
 
 std::vector<std::vector<Hypothesis>> beam_search(const StepFunction& step, std::int64_t sentences,
                                                  const DecodingOptions& options) {
-  return typed_memory("beam_search", [&] {
+  return blame_memory("beam_search", [&] {
     check_decoding(options, sentences);
     if (options.beam_size < 1 || options.n_best < 1 || options.n_best > options.beam_size) {
       throw ValueError(

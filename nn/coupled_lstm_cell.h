@@ -22,7 +22,7 @@ struct CoupledLSTMCell {
   };
   RecurrentWeights weights;
 
-  CoupledLSTMCell(const Scope& scope, std::int64_t in, std::int64_t hidden,
+  CoupledLSTMCell(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
                   const Options& options = {})
       : weights(scope, 3, in, hidden, options.weights) {}
 

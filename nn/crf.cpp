@@ -177,7 +177,7 @@ class Viterbi {
 
 }  // namespace
 
-Crf::Crf(const Scope& scope, std::int64_t tags, const CrfOptions& options)
+Crf::Crf(const LayerScope& scope, std::int64_t tags, const CrfOptions& options)
     : products(options.products) {
   constexpr std::int64_t kMost = 32768;  // pairs of tags are numbered in int32
   if (tags < 1 || tags > kMost) {

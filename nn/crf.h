@@ -44,7 +44,7 @@ struct Crf {
   bool products;
 
   /// The parameters are "start", "end", "transitions". Throws ValueError for fewer than one tag.
-  Crf(const Scope& scope, std::int64_t tags, const CrfOptions& options = {});
+  Crf(const LayerScope& scope, std::int64_t tags, const CrfOptions& options = {});
 
   /// log of the sum of exp(score) over all sequences of tags, [B].
   Variable log_partition(const Variable& emissions, const Lengths& lengths = {},

@@ -1,4 +1,5 @@
 // Best path and prefix beam search, one sequence after the other.
+#include <unroll/autograd/blame.h>
 #include <unroll/nn/ctc_decoding.h>
 
 #include <fmt/format.h>
@@ -186,28 +187,32 @@ std::vector<CtcHypothesis> searched(const Steps& steps, std::int64_t b,
 std::vector<CtcHypothesis> ctc_greedy(const Tensor& log_probabilities,
                                       const CtcDecodingOptions& options) {
   const Steps steps("ctc_greedy", log_probabilities, options);
-  std::vector<CtcHypothesis> result(static_cast<std::size_t>(steps.batch()));
-  for (std::int64_t b = 0; b < steps.batch(); ++b) {
-    CtcHypothesis& best = result[static_cast<std::size_t>(b)];
-    std::int32_t before = options.blank;
-    for (std::int64_t t = 0; t < steps.count(b); ++t) {
-      const auto step = steps.at(t, b);
-      const auto largest = std::ranges::max_element(step);
-      const auto id = static_cast<std::int32_t>(largest - step.begin());
-      best.log_probability += *largest;
-      if (id != options.blank && id != before) best.labels.push_back(id);
-      before = id;
+  return blame_memory("ctc_greedy", [&] {
+    std::vector<CtcHypothesis> result(static_cast<std::size_t>(steps.batch()));
+    for (std::int64_t b = 0; b < steps.batch(); ++b) {
+      CtcHypothesis& best = result[static_cast<std::size_t>(b)];
+      std::int32_t before = options.blank;
+      for (std::int64_t t = 0; t < steps.count(b); ++t) {
+        const auto step = steps.at(t, b);
+        const auto largest = std::ranges::max_element(step);
+        const auto id = static_cast<std::int32_t>(largest - step.begin());
+        best.log_probability += *largest;
+        if (id != options.blank && id != before) best.labels.push_back(id);
+        before = id;
+      }
     }
-  }
-  return result;
+    return result;
+  });
 }
 
 std::vector<std::vector<CtcHypothesis>> ctc_beam_search(const Tensor& log_probabilities,
                                                         const CtcDecodingOptions& options) {
   const Steps steps("ctc_beam_search", log_probabilities, options);
-  std::vector<std::vector<CtcHypothesis>> result;
-  for (std::int64_t b = 0; b < steps.batch(); ++b) result.push_back(searched(steps, b, options));
-  return result;
+  return blame_memory("ctc_beam_search", [&] {
+    std::vector<std::vector<CtcHypothesis>> result;
+    for (std::int64_t b = 0; b < steps.batch(); ++b) result.push_back(searched(steps, b, options));
+    return result;
+  });
 }
 
 }  // namespace unroll::nn

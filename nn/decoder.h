@@ -24,6 +24,7 @@
 #include <utility>
 #include <vector>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/nn/carried.h>
 #include <unroll/nn/decoding.h>
@@ -66,7 +67,8 @@ class Decoder {
   /// The values of the initial state, and of a memory that does not change from step to step, are
   /// those of the sentences: Variables [sentences, ...], on any tape. They are computed now. Throws
   /// ShapeError if their rows differ, ValueError if there is no Variable.
-  Decoder(Step step, const S& initial, const M& memory = {}, TapeOptions tape = {.training = false})
+  Decoder(Step step, const S& initial, const M& memory = {},
+          TapeOptions tape = {.training = false}) try
       : step_(std::move(step)), tape_(tape) {
     Variables all = defined_variables(initial);
     for (const Variable& variable : defined_variables(memory)) all.push_back(variable);
@@ -77,22 +79,33 @@ class Decoder {
     initial_ = Carried(initial);
     memories_ = Carried(memory);
     restart();
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "Decoder");
   }
 
   std::int64_t sentences() const { return sentences_; }
 
   /// Forgets all steps: the next one is the first.
   void restart() {
-    state_ = initial_;
-    memory_ = memories_;
-    sentence_of_.resize(static_cast<std::size_t>(sentences_));
-    std::iota(sentence_of_.begin(), sentence_of_.end(), 0);
+    blame_memory("Decoder", [&] {
+      Carried<S> state = initial_;
+      Carried<M> memory = memories_;
+      sentence_of_.resize(static_cast<std::size_t>(sentences_));
+      state_ = std::move(state);
+      memory_ = std::move(memory);
+      std::iota(sentence_of_.begin(), sentence_of_.end(), 0);
+    });
   }
 
   /// The step that a search asks for, see StepFunction. If it throws, it has not been made: the
   /// next call goes on from the step before. Throws ValueError for another number of ids than
   /// parents, or a parent that is no row of the step before.
   StepScores operator()(std::span<const std::int32_t> ids, std::span<const std::int32_t> parents) {
+    return blame_memory("Decoder", [&] { return made(ids, parents); });
+  }
+
+ private:
+  StepScores made(std::span<const std::int32_t> ids, std::span<const std::int32_t> parents) {
     std::vector<std::int32_t> sentence_of = sentences_of(ids, parents);
     std::optional<Carried<M>> memory;
     if (sentence_of != sentence_of_) memory = memories_.rows(sentence_of);
@@ -121,8 +134,6 @@ class Decoder {
     sentence_of_ = std::move(sentence_of);
     return scores;
   }
-
- private:
   std::vector<std::int32_t> sentences_of(std::span<const std::int32_t> ids,
                                          std::span<const std::int32_t> parents) const {
     if (ids.size() != parents.size()) {

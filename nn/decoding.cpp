@@ -8,9 +8,9 @@
 #include <limits>
 #include <utility>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
-#include <unroll/autograd/typed_memory.h>
 #include <unroll/nn/decoding_history.h>
 
 namespace unroll::nn {
@@ -159,7 +159,7 @@ double length_normalizer(std::int64_t n, double exponent) {
 
 std::vector<Hypothesis> greedy(const StepFunction& step, std::int64_t sentences,
                                const DecodingOptions& options) {
-  return typed_memory("greedy", [&] {
+  return blame_memory("greedy", [&] {
     check_decoding(options, sentences);
     return follow(step, sentences, 1, options,
                   [&](DecodingHistory& history, std::int32_t row, const Path&) {
@@ -170,7 +170,7 @@ std::vector<Hypothesis> greedy(const StepFunction& step, std::int64_t sentences,
 
 std::vector<std::vector<Hypothesis>> sample(const StepFunction& step, std::int64_t sentences,
                                             const DecodingOptions& options) {
-  return typed_memory("sample", [&] {
+  return blame_memory("sample", [&] {
     check_decoding(options, sentences);
     check_sampling(options);
     const auto copies = static_cast<std::size_t>(options.n_best);

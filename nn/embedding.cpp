@@ -25,8 +25,8 @@ Scope::Initializer with_zero_row(const Scope::Initializer& base, std::int32_t ro
 
 }  // namespace
 
-Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
-                     const EmbeddingOptions& options)
+Embedding::Embedding(const LayerScope& scope, std::int64_t count, std::int64_t width,
+                     const EmbeddingOptions& options) try
     : padding_idx(options.padding_idx), frozen(options.frozen) {
   detail::expect_sizes("Embedding", {{"count", count}, {"width", width}});
   if (padding_idx && (*padding_idx < 0 || *padding_idx >= count)) {
@@ -36,6 +36,8 @@ Embedding::Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
   const Scope::Initializer& own = options.initializer;
   weight = scope.parameter("weight", {count, width},
                            padding_idx ? with_zero_row(own, *padding_idx) : own);
+} catch (const std::bad_alloc&) {
+  throw unroll::detail::out_of_memory(nullptr, "Embedding");
 }
 
 Variable Embedding::operator()(const Variable& ids, Location at) const {

@@ -26,7 +26,7 @@ struct Embedding {
   std::optional<std::int32_t> padding_idx;
   bool frozen;
 
-  Embedding(const Scope& scope, std::int64_t count, std::int64_t width,
+  Embedding(const LayerScope& scope, std::int64_t count, std::int64_t width,
             const EmbeddingOptions& options = {});
 
   /// int32 ids [...] -> [..., width]. An id outside [0, count) throws ValueError when computed.

@@ -77,7 +77,7 @@ class EncoderDecoder {
   };
 
   /// Throws ValueError for options that do not fit.
-  EncoderDecoder(const Scope& scope, const EncoderDecoderOptions& options);
+  EncoderDecoder(const LayerScope& scope, const EncoderDecoderOptions& options);
 
   /// Reads source ids int32 [B, S]; padded ones and those beyond the lengths only have to be ids.
   Encoded encode(Tape& tape, const Tensor& source, const Lengths& lengths = {},
@@ -130,8 +130,8 @@ class EncoderDecoder {
 };
 
 template <RecurrentCell Cell, class Attention>
-EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
-                                                const EncoderDecoderOptions& options)
+EncoderDecoder<Cell, Attention>::EncoderDecoder(const LayerScope& scope,
+                                                const EncoderDecoderOptions& options) try
     : options_(detail::checked(options)),
       source_(scope / "source", options.source_vocabulary, options.embedding,
               {.padding_idx = options.pad}),
@@ -157,6 +157,8 @@ EncoderDecoder<Cell, Attention>::EncoderDecoder(const Scope& scope,
     output_.emplace(scope / "output", readout_ ? options.embedding : known,
                     options.target_vocabulary);
   }
+} catch (const std::bad_alloc&) {
+  throw unroll::detail::out_of_memory(nullptr, "EncoderDecoder");
 }
 
 template <RecurrentCell Cell, class Attention>

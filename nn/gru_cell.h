@@ -19,7 +19,8 @@ struct GRUCell {
   using Options = GRUCellOptions;
   RecurrentWeights weights;
 
-  GRUCell(const Scope& scope, std::int64_t in, std::int64_t hidden, const Options& options = {})
+  GRUCell(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
+          const Options& options = {})
       : weights(scope, 3, in, hidden, options.weights) {}
 
   Variable initial_state(const Variable& like, std::int64_t batch) const {

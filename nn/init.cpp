@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
 
@@ -15,17 +16,23 @@ namespace unroll::nn::init {
 
 namespace {
 
+/// A function with what it remembers on the heap.
+template <class F>
+Initializer held(F f) {
+  return blame_memory("init", [&] { return Initializer(std::move(f)); });
+}
+
 Initializer symmetric_uniform(std::function<double(const Shape&)> bound_of) {
-  return [bound_of = std::move(bound_of)](const Shape& shape, std::uint64_t seed) {
+  return held([bound_of = std::move(bound_of)](const Shape& shape, std::uint64_t seed) {
     const double bound = bound_of(shape);
     return random_uniform(shape, seed, -bound, bound);
-  };
+  });
 }
 
 Initializer centred_normal(std::function<double(const Shape&)> deviation_of) {
-  return [deviation_of = std::move(deviation_of)](const Shape& shape, std::uint64_t seed) {
+  return held([deviation_of = std::move(deviation_of)](const Shape& shape, std::uint64_t seed) {
     return random_normal(shape, seed, 0, deviation_of(shape));
-  };
+  });
 }
 
 /// The deviation of an element; a weight without inputs has no elements to draw.
@@ -62,23 +69,23 @@ void orthonormalize(std::vector<double>& v, std::size_t count, std::size_t n) {
 }  // namespace
 
 Initializer constant(double value) {
-  return [value](const Shape& shape, std::uint64_t) {
+  return held([value](const Shape& shape, std::uint64_t) {
     return Tensor::full(shape, value, Dtype::float64);
-  };
+  });
 }
 Initializer zeros() { return constant(0); }
 Initializer ones() { return constant(1); }
 
 Initializer uniform(double low, double high) {
-  return [low, high](const Shape& shape, std::uint64_t seed) {
+  return held([low, high](const Shape& shape, std::uint64_t seed) {
     return random_uniform(shape, seed, low, high);
-  };
+  });
 }
 
 Initializer normal(double mean, double deviation) {
-  return [mean, deviation](const Shape& shape, std::uint64_t seed) {
+  return held([mean, deviation](const Shape& shape, std::uint64_t seed) {
     return random_normal(shape, seed, mean, deviation);
-  };
+  });
 }
 
 double gain(Nonlinearity nonlinearity, double slope) {
@@ -122,7 +129,7 @@ Initializer kaiming_normal(const KaimingOptions& options) {
 }
 
 Initializer orthogonal(double gain) {
-  return [gain](const Shape& shape, std::uint64_t seed) {
+  return held([gain](const Shape& shape, std::uint64_t seed) {
     if (shape.rank() < 2) {
       throw ShapeError(
           fmt::format("orthogonal: got shape {}; expected at least two axes", to_string(shape)));
@@ -142,11 +149,11 @@ Initializer orthogonal(double gain) {
       }
     }
     return result;
-  };
+  });
 }
 
 Initializer forget_bias(double value, Initializer base) {
-  return [value, base = std::move(base)](const Shape& shape, std::uint64_t seed) {
+  return held([value, base = std::move(base)](const Shape& shape, std::uint64_t seed) {
     if (shape.rank() != 1 || shape[0] % 4 != 0) {
       throw ShapeError(
           fmt::format("forget_bias: got shape {}; expected [4 hidden]", to_string(shape)));
@@ -155,11 +162,11 @@ Initializer forget_bias(double value, Initializer base) {
     const auto quarter = static_cast<std::size_t>(shape[0] / 4);
     std::ranges::fill(result.mutable_data<double>().subspan(quarter, quarter), value);
     return result;
-  };
+  });
 }
 
 Initializer from(Tensor value) {
-  return [value = std::move(value)](const Shape& shape, std::uint64_t) {
+  return held([value = std::move(value)](const Shape& shape, std::uint64_t) {
     if (value.shape() != shape) {
       throw ShapeError(
           fmt::format("from: got a value of shape {} for a parameter of shape {}; "
@@ -167,12 +174,12 @@ Initializer from(Tensor value) {
                       to_string(value.shape()), to_string(shape)));
     }
     return value;
-  };
+  });
 }
 
 Initializer with_rows(Initializer base, std::vector<std::int32_t> ids, Tensor rows) {
-  return [base = std::move(base), ids = std::move(ids), rows = std::move(rows)](
-             const Shape& shape, std::uint64_t seed) {
+  return held([base = std::move(base), ids = std::move(ids), rows = std::move(rows)](
+                  const Shape& shape, std::uint64_t seed) {
     const auto count = static_cast<std::int64_t>(ids.size());
     if (shape.rank() == 0 || rows.shape() != shape.with(0, count)) {
       throw ShapeError(fmt::format("with_rows: got {} ids and rows {} for a parameter of shape {}",
@@ -192,7 +199,7 @@ Initializer with_rows(Initializer base, std::vector<std::int32_t> ids, Tensor ro
                         out.subspan(static_cast<std::size_t>(ids[k]) * width, width).begin());
     }
     return result;
-  };
+  });
 }
 
 }  // namespace unroll::nn::init

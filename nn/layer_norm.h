@@ -17,7 +17,7 @@ struct LayerNorm {
   double epsilon;
 
   /// Throws ShapeError for a width that is no size, ValueError unless eps >= 0.
-  LayerNorm(const Scope& scope, std::int64_t width, double eps = 1e-5) : epsilon(eps) {
+  LayerNorm(const LayerScope& scope, std::int64_t width, double eps = 1e-5) : epsilon(eps) {
     detail::expect_sizes("LayerNorm", {{"width", width}});
     detail::expect_epsilon("LayerNorm", eps);
     weight = scope.parameter("weight", {width}, init::ones());

@@ -29,14 +29,17 @@ struct NormalizedWeights {
   Parameter gain_ih, gain_hh;  ///< [gates * hidden]
   double epsilon;
 
-  NormalizedWeights(const Scope& scope, std::int64_t gates, std::int64_t in, std::int64_t hidden,
-                    const LayerNormCellOptions& options)
+  NormalizedWeights(const LayerScope& scope, std::int64_t gates, std::int64_t in,
+                    std::int64_t hidden, const LayerNormCellOptions& options) try
       : weights(scope, gates, in, hidden, checked(options)),
         gain_ih(
             scope.parameter("gain_ih" + options.weights.suffix, {gates * hidden}, init::ones())),
         gain_hh(
             scope.parameter("gain_hh" + options.weights.suffix, {gates * hidden}, init::ones())),
-        epsilon(options.epsilon) {}
+        epsilon(options.epsilon) {
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "layer-norm cell");
+  }
 
   /// x W_ih^T and h W_hh^T as they are.
   Variable from_input(const Variable& x) const { return linear(x, weights.weight_ih); }
@@ -74,11 +77,14 @@ struct LayerNormLSTMCell {
   NormalizedWeights weights;
   Parameter gain_c, bias_c;
 
-  LayerNormLSTMCell(const Scope& scope, std::int64_t in, std::int64_t hidden,
-                    const Options& options = {})
+  LayerNormLSTMCell(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
+                    const Options& options = {}) try
       : weights(scope, 4, in, hidden, options),
         gain_c(scope.parameter("gain_c" + options.weights.suffix, {hidden}, init::ones())),
-        bias_c(scope.parameter("bias_c" + options.weights.suffix, {hidden}, init::zeros())) {}
+        bias_c(scope.parameter("bias_c" + options.weights.suffix, {hidden}, init::zeros())) {
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "LayerNormLSTMCell");
+  }
 
   State initial_state(const Variable& like, std::int64_t batch) const {
     return {weights.weights.zeros(like, batch), weights.weights.zeros(like, batch)};
@@ -105,7 +111,7 @@ struct LayerNormGRUCell {
   using Options = LayerNormCellOptions;
   NormalizedWeights weights;
 
-  LayerNormGRUCell(const Scope& scope, std::int64_t in, std::int64_t hidden,
+  LayerNormGRUCell(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
                    const Options& options = {})
       : weights(scope, 3, in, hidden, options) {}
 

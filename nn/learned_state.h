@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/nn/cell.h>
 #include <unroll/nn/init.h>
 #include <unroll/nn/parameter.h>
@@ -22,13 +23,16 @@ struct LearnedState {
   std::vector<Parameter> initial;
 
   /// Throws ValueError for a name that is taken.
-  LearnedState(const Scope& scope, Cell wrapped, const Scope::Initializer& values = init::zeros())
+  LearnedState(const LayerScope& scope, Cell wrapped,
+               const Scope::Initializer& values = init::zeros()) try
       : cell(std::move(wrapped)) {
     const Beginning<Cell> own(cell, scope.set().dtype());
     for (const Variable& v : memory_variables(own.state)) {
       initial.push_back(scope.parameter("initial_" + std::to_string(initial.size()),
                                         v.shape().without(0), values));
     }
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "LearnedState");
   }
 
   StateOf<Cell> initial_state(const Variable& like, std::int64_t batch) const {

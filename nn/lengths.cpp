@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 
 namespace unroll::nn {
@@ -29,13 +30,20 @@ Extents extents_of(const Tensor& ids) {
 
 }  // namespace
 
-Lengths::Lengths(const Tensor& lengths) {
+Lengths::Lengths(std::initializer_list<std::int32_t> lengths) try : values_(lengths) {
+} catch (const std::bad_alloc&) {
+  throw unroll::detail::out_of_memory(nullptr, "Lengths");
+}
+
+Lengths::Lengths(const Tensor& lengths) try {
   if (lengths.shape().rank() != 1) {
     throw ShapeError(
         fmt::format("Lengths: got shape {}; expected [batch]", to_string(lengths.shape())));
   }
   const auto values = lengths.data<std::int32_t>();
   values_.emplace(values.begin(), values.end());
+} catch (const std::bad_alloc&) {
+  throw unroll::detail::out_of_memory(nullptr, "Lengths");
 }
 
 void Lengths::check(std::int64_t batch, std::int64_t steps) const {
@@ -72,7 +80,8 @@ bool Lengths::all_are(std::int64_t steps) const {
 }
 
 Tensor length_mask(const Lengths& lengths, std::int64_t steps) {
-  const std::vector<std::int32_t> values = lengths.values();
+  const std::vector<std::int32_t> values =
+      blame_memory("length_mask", [&] { return lengths.values(); });
   const auto batch = static_cast<std::int64_t>(values.size());
   lengths.check(batch, steps);
   Tensor mask(Shape{batch, steps}, Dtype::bool_);
@@ -113,7 +122,9 @@ Tensor columns(const Tensor& ids, std::int64_t begin, std::int64_t end) {
 
 Lengths lengths_of(const Tensor& ids, std::int32_t pad) {
   const auto [batch, steps] = extents_of(ids);
-  std::vector<std::int32_t> lengths(static_cast<std::size_t>(batch), 0);
+  std::vector<std::int32_t> lengths = blame_memory("lengths_of", [rows = batch] {
+    return std::vector<std::int32_t>(static_cast<std::size_t>(rows), 0);
+  });
   const auto values = ids.data<std::int32_t>();
   for (std::size_t k = 0; k < values.size(); ++k) {
     const auto width = static_cast<std::size_t>(steps);

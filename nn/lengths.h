@@ -16,7 +16,7 @@ class Lengths {
  public:
   Lengths() = default;
   Lengths(std::vector<std::int32_t> lengths) : values_(std::move(lengths)) {}  // NOLINT
-  Lengths(std::initializer_list<std::int32_t> lengths) : values_(lengths) {}
+  Lengths(std::initializer_list<std::int32_t> lengths);
   /// Throws DtypeError unless int32, ShapeError unless [batch].
   Lengths(const Tensor& lengths);  // NOLINT(google-explicit-constructor)
   /// Reads the value now. Throws as above.

@@ -29,7 +29,8 @@ struct LinearOptions {
 struct Linear {
   Parameter weight, bias;  ///< bias is undefined if the options say so
 
-  Linear(const Scope& scope, std::int64_t in, std::int64_t out, const LinearOptions& options = {}) {
+  Linear(const LayerScope& scope, std::int64_t in, std::int64_t out,
+         const LinearOptions& options = {}) {
     detail::expect_sizes("Linear", {{"in", in}, {"out", out}});
     const double bound = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(in, 1)));
     weight = scope.parameter("weight", {out, in}, init::uniform(-bound, bound));
@@ -39,7 +40,7 @@ struct Linear {
   /// (weight tying; Press, Wolf 2017). Its own bias begins at 0. This layer trains the matrix
   /// whatever the embedding's frozen and padding_idx say. Throws ShapeError if `tied` is no matrix,
   /// StateError if it is undefined.
-  Linear(const Scope& scope, const Parameter& tied, const LinearOptions& options = {})
+  Linear(const LayerScope& scope, const Parameter& tied, const LinearOptions& options = {})
       : weight(tied) {
     detail::expect_rank("Linear", "tied", tied.shape(), 2);
     if (options.bias) bias = scope.parameter("bias", {tied.shape()[0]}, init::zeros());

@@ -19,7 +19,7 @@ namespace unroll::nn {
 namespace {
 
 /// Before anything is made in it.
-const Scope& checked(const Scope& scope, const LocationAttentionOptions& options) {
+const LayerScope& checked(const LayerScope& scope, const LocationAttentionOptions& options) {
   detail::expect_sizes("LocationAttention", {{"filters", options.filters}});
   constexpr std::int64_t kWidest = std::int64_t{1} << 20;
   if (options.window < 1 || options.window > kWidest || options.window % 2 == 0) {
@@ -45,8 +45,9 @@ Tensor windows(std::int64_t steps, std::int64_t window) {
 
 }  // namespace
 
-LocationAttention::LocationAttention(const Scope& scope, std::int64_t query, std::int64_t memory,
-                                     std::int64_t width, const LocationAttentionOptions& options)
+LocationAttention::LocationAttention(const LayerScope& scope, std::int64_t query,
+                                     std::int64_t memory, std::int64_t width,
+                                     const LocationAttentionOptions& options)
     : additive_(checked(scope, options), query, memory, width),
       location_(scope / "location", options.filters, width, {.bias = false}) {
   const double side = 1 / std::sqrt(static_cast<double>(options.window));

@@ -23,8 +23,8 @@ struct LocationAttentionOptions {
 class LocationAttention {
  public:
   /// Throws ValueError unless the window is odd.
-  LocationAttention(const Scope& scope, std::int64_t query, std::int64_t memory, std::int64_t width,
-                    const LocationAttentionOptions& options = {});
+  LocationAttention(const LayerScope& scope, std::int64_t query, std::int64_t memory,
+                    std::int64_t width, const LocationAttentionOptions& options = {});
   /// As AdditiveAttention::prepare.
   AttentionMemory prepare(const Variable& values, const Variable& mask = {},
                           Location at = Location::current()) const;

@@ -32,13 +32,16 @@ struct LSTMCell {
   RecurrentWeights weights;
   Parameter weight_hr;  ///< [projection, hidden], if there is one
 
-  LSTMCell(const Scope& scope, std::int64_t in, std::int64_t hidden, const Options& options = {})
+  LSTMCell(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
+           const Options& options = {}) try
       : weights(scope, 4, in, hidden, options.projection.value_or(hidden),
                 with_forget_bias(options, hidden)) {
     if (options.projection) {
       weight_hr = scope.parameter("weight_hr" + options.weights.suffix,
                                   {*options.projection, hidden}, RecurrentWeights::usual(hidden));
     }
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "LSTMCell");
   }
 
   State initial_state(const Variable& like, std::int64_t batch) const {

@@ -21,10 +21,13 @@ struct MinimalGatedCell {
   using Options = MinimalGatedCellOptions;
   RecurrentWeights forget, candidate;
 
-  MinimalGatedCell(const Scope& scope, std::int64_t in, std::int64_t hidden,
-                   const Options& options = {})
+  MinimalGatedCell(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
+                   const Options& options = {}) try
       : forget(scope, 1, in, hidden, named("_forget", options.weights)),
-        candidate(scope, 1, in, hidden, named("_candidate", options.weights)) {}
+        candidate(scope, 1, in, hidden, named("_candidate", options.weights)) {
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "MinimalGatedCell");
+  }
 
   Variable initial_state(const Variable& like, std::int64_t batch) const {
     return forget.zeros(like, batch);

@@ -46,8 +46,8 @@ MultiheadMemory extended(const MultiheadMemory& memory, const MultiheadMemory& m
   return {concat({memory.keys, more.keys}, 2), concat({memory.values, more.values}, 2), {}};
 }
 
-MultiheadAttention::MultiheadAttention(const Scope& scope, std::int64_t width, std::int64_t heads,
-                                       const MultiheadAttentionOptions& options)
+MultiheadAttention::MultiheadAttention(const LayerScope& scope, std::int64_t width,
+                                       std::int64_t heads, const MultiheadAttentionOptions& options)
     : width_(width), heads_(heads), dropout_(options.dropout), batch_first_(options.batch_first) {
   detail::expect_sizes(
       "MultiheadAttention",

@@ -56,7 +56,7 @@ struct MultiheadAttended {
 class MultiheadAttention {
  public:
   /// E = `width`, d = E / heads. Throws ValueError unless heads divide it.
-  MultiheadAttention(const Scope& scope, std::int64_t width, std::int64_t heads,
+  MultiheadAttention(const LayerScope& scope, std::int64_t width, std::int64_t heads,
                      const MultiheadAttentionOptions& options = {});
 
   /// key [S, B, key_width], value [S, B, value_width], or both [B, S, ...] if batch_first.

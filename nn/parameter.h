@@ -7,6 +7,7 @@
 
 namespace unroll::nn {
 
+using unroll::LayerScope;
 using unroll::Parameter;
 using unroll::ParameterSet;
 using unroll::Scope;

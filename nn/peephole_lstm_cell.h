@@ -25,12 +25,15 @@ struct PeepholeLSTMCell {
   RecurrentWeights weights;
   Parameter peephole;
 
-  PeepholeLSTMCell(const Scope& scope, std::int64_t in, std::int64_t hidden,
-                   const Options& options = {})
+  PeepholeLSTMCell(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
+                   const Options& options = {}) try
       : weights(scope, 4, in, hidden, options.weights),
         peephole(scope.parameter(
             "peephole" + options.weights.suffix, {3 * hidden},
-            options.peephole ? options.peephole : RecurrentWeights::usual(hidden))) {}
+            options.peephole ? options.peephole : RecurrentWeights::usual(hidden))) {
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "PeepholeLSTMCell");
+  }
 
   State initial_state(const Variable& like, std::int64_t batch) const {
     return {weights.zeros(like, batch), weights.zeros(like, batch)};

@@ -38,7 +38,7 @@ class PositionalEncoding {
 /// deviation 0.02.
 class LearnedPositionalEncoding {
  public:
-  LearnedPositionalEncoding(const Scope& scope, std::int64_t longest, std::int64_t width,
+  LearnedPositionalEncoding(const LayerScope& scope, std::int64_t longest, std::int64_t width,
                             const PositionalEncodingOptions& options = {})
       : options_(options) {
     detail::expect_sizes("LearnedPositionalEncoding", {{"longest", longest}, {"width", width}});

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/nn/arguments.h>
 #include <unroll/nn/linear.h>
@@ -31,12 +32,12 @@ struct RecurrentWeights {
   std::int64_t hidden = 0;
   Parameter weight_ih, weight_hh, bias_ih, bias_hh;
 
-  RecurrentWeights(const Scope& scope, std::int64_t gates, std::int64_t in,
+  RecurrentWeights(const LayerScope& scope, std::int64_t gates, std::int64_t in,
                    std::int64_t hidden_size, const RecurrentWeightOptions& options)
       : RecurrentWeights(scope, gates, in, hidden_size, hidden_size, options) {}
-  RecurrentWeights(const Scope& scope, std::int64_t gates, std::int64_t in,
+  RecurrentWeights(const LayerScope& scope, std::int64_t gates, std::int64_t in,
                    std::int64_t hidden_size, std::int64_t output,
-                   const RecurrentWeightOptions& options)
+                   const RecurrentWeightOptions& options) try
       : hidden(hidden_size) {
     detail::expect_sizes("recurrent cell", {{"in", in}, {"hidden", hidden}, {"output", output}});
     const auto create = [&](const char* name, const Shape& shape, const Scope::Initializer& own) {
@@ -47,6 +48,8 @@ struct RecurrentWeights {
     if (!options.bias) return;
     bias_ih = create("bias_ih", {gates * hidden}, options.bias_ih);
     bias_hh = create("bias_hh", {gates * hidden}, options.bias_hh);
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "recurrent cell");
   }
 
   /// PyTorch's first values.

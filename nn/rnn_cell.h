@@ -20,7 +20,8 @@ struct RNNCell {
   RecurrentWeights weights;
   RNNActivation activation;
 
-  RNNCell(const Scope& scope, std::int64_t in, std::int64_t hidden, const Options& options = {})
+  RNNCell(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
+          const Options& options = {})
       : weights(scope, 1, in, hidden, options.weights), activation(options.activation) {}
 
   Variable initial_state(const Variable& like, std::int64_t batch) const {

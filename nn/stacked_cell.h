@@ -21,10 +21,12 @@ struct StackedCell {
   std::vector<Cell> cells;
   double dropout_rate;
 
-  explicit StackedCell(std::vector<Cell> layers, double dropout = 0)
+  explicit StackedCell(std::vector<Cell> layers, double dropout = 0) try
       : cells(std::move(layers)), dropout_rate(dropout) {
     detail::expect_rate("StackedCell", "dropout", dropout_rate);
     if (cells.empty()) throw ValueError("StackedCell: got no cells; expected at least one");
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "StackedCell");
   }
 
   RecycledVector<StateOf<Cell>> initial_state(const Variable& like, std::int64_t batch) const {

@@ -41,7 +41,7 @@ class StackedRNN {
   /// One cell per layer; if bidirectional two, forward and backward, and a layer's outputs are
   /// those of both side by side. Throws ValueError for no cells, half a layer, or a rate of dropout
   /// outside [0, 1).
-  explicit StackedRNN(std::vector<Cell> cells, const StackOptions& options = {})
+  explicit StackedRNN(std::vector<Cell> cells, const StackOptions& options = {}) try
       : cells_(std::move(cells)), options_(options) {
     if (cells_.empty() || cells_.size() % directions() != 0) {
       throw ValueError("StackedRNN: got " + std::to_string(cells_.size()) + " cells; expected " +
@@ -49,6 +49,8 @@ class StackedRNN {
     }
     detail::expect_rate("StackedRNN", "dropout", options.dropout);
     detail::expect_rate("StackedRNN", "input_dropout", options.input_dropout);
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "StackedRNN");
   }
 
   /// As unroll. `last` holds the states of all cells, layer by layer, forward before backward.
@@ -101,9 +103,11 @@ class StackedRNN {
   /// lstm.wrapped([](const LSTMCell& cell) { return Zoneout(cell, {0.1, 0.1}); })
   template <class Wrap>
   auto wrapped(Wrap wrap) const {
-    std::vector<std::remove_cvref_t<std::invoke_result_t<Wrap&, const Cell&>>> cells;
-    for (const Cell& cell : cells_) cells.push_back(wrap(cell));
-    return StackedRNN<typename decltype(cells)::value_type>(std::move(cells), options_);
+    return blame_memory("StackedRNN::wrapped", [&] {
+      std::vector<std::remove_cvref_t<std::invoke_result_t<Wrap&, const Cell&>>> cells;
+      for (const Cell& cell : cells_) cells.push_back(wrap(cell));
+      return StackedRNN<typename decltype(cells)::value_type>(std::move(cells), options_);
+    });
   }
 
   const std::vector<Cell>& cells() const { return cells_; }
@@ -140,23 +144,27 @@ template <class Cell>
 class RecurrentLayers : public StackedRNN<Cell> {
  public:
   /// Layers of the same width. Throws ValueError for fewer than one, or a name that is taken.
-  RecurrentLayers(const Scope& scope, std::int64_t in, std::int64_t hidden,
-                  const LayerOptions& options = {}, const typename Cell::Options& cell = {})
+  RecurrentLayers(const LayerScope& scope, std::int64_t in, std::int64_t hidden,
+                  const LayerOptions& options = {}, const typename Cell::Options& cell = {}) try
       : RecurrentLayers(scope, in,
                         std::vector<std::int64_t>(
                             detail::layer_count("RecurrentLayers", options.layers), hidden),
-                        options, cell) {}
+                        options, cell) {
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "RecurrentLayers");
+  }
 
   /// One layer of each width; `options.layers` may say so or stay 1. Throws ValueError for no
   /// width, another number of layers, or a name that is taken.
-  RecurrentLayers(const Scope& scope, std::int64_t in, const std::vector<std::int64_t>& widths,
+  RecurrentLayers(const LayerScope& scope, std::int64_t in, const std::vector<std::int64_t>& widths,
                   const LayerOptions& options = {}, const typename Cell::Options& cell = {})
-      : StackedRNN<Cell>(make_cells(scope, in, widths, options, cell),
+      : StackedRNN<Cell>(blame_memory("RecurrentLayers",
+                                      [&] { return make_cells(scope, in, widths, options, cell); }),
                          {options.bidirectional, options.dropout, options.batch_first,
                           options.input_dropout, options.locked_dropout, options.residual}) {}
 
  private:
-  static std::vector<Cell> make_cells(const Scope& scope, std::int64_t in,
+  static std::vector<Cell> make_cells(const LayerScope& scope, std::int64_t in,
                                       const std::vector<std::int64_t>& widths,
                                       const LayerOptions& options, typename Cell::Options cell) {
     detail::expect_rate("RecurrentLayers", "dropout", options.dropout);

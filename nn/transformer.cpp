@@ -16,7 +16,7 @@ namespace unroll::nn {
 
 namespace detail {
 
-TransformerLayer::TransformerLayer(const Scope& scope, std::int64_t width,
+TransformerLayer::TransformerLayer(const LayerScope& scope, std::int64_t width,
                                    const TransformerOptions& options)
     : options_(options),
       linear1_(scope / "linear1", width, options.feedforward),
@@ -41,19 +41,21 @@ MultiheadAttentionOptions attention_options(const TransformerOptions& options) {
 }
 
 template <class Layer>
-std::vector<Layer> make_layers(const char* of, const Scope& scope, int count, std::int64_t width,
-                               const TransformerOptions& options) {
-  detail::layer_count(of, count, 0);
-  std::vector<Layer> layers;
-  for (int i = 0; i < count; ++i) {
-    layers.emplace_back(scope / "layers" / std::to_string(i), width, options);
-  }
-  return layers;
+std::vector<Layer> make_layers(const char* of, const LayerScope& scope, int count,
+                               std::int64_t width, const TransformerOptions& options) {
+  return blame_memory(of, [&] {
+    detail::layer_count(of, count, 0);
+    std::vector<Layer> layers;
+    for (int i = 0; i < count; ++i) {
+      layers.emplace_back(scope / "layers" / std::to_string(i), width, options);
+    }
+    return layers;
+  });
 }
 
 }  // namespace
 
-TransformerEncoderLayer::TransformerEncoderLayer(const Scope& scope, std::int64_t width,
+TransformerEncoderLayer::TransformerEncoderLayer(const LayerScope& scope, std::int64_t width,
                                                  const TransformerOptions& options)
     : attention_(scope / "self_attn", width, options.heads, attention_options(options)),
       common_(scope, width, options),
@@ -74,7 +76,7 @@ Variable TransformerEncoderLayer::operator()(const Variable& x, const Transforme
   });
 }
 
-TransformerDecoderLayer::TransformerDecoderLayer(const Scope& scope, std::int64_t width,
+TransformerDecoderLayer::TransformerDecoderLayer(const LayerScope& scope, std::int64_t width,
                                                  const TransformerOptions& options)
     : self_attention_(scope / "self_attn", width, options.heads, attention_options(options)),
       memory_attention_(scope / "multihead_attn", width, options.heads, attention_options(options)),
@@ -135,7 +137,7 @@ TransformerDecoderLayer::Decoded TransformerDecoderLayer::step(const Variable& x
   });
 }
 
-TransformerEncoder::TransformerEncoder(const Scope& scope, int layers, std::int64_t width,
+TransformerEncoder::TransformerEncoder(const LayerScope& scope, int layers, std::int64_t width,
                                        const TransformerStackOptions& options)
     : batch_first_(options.layer.batch_first),
       layers_(make_layers<TransformerEncoderLayer>("TransformerEncoder", scope, layers, width,
@@ -152,7 +154,7 @@ Variable TransformerEncoder::operator()(const Variable& x, const TransformerEnco
   });
 }
 
-TransformerDecoder::TransformerDecoder(const Scope& scope, int layers, std::int64_t width,
+TransformerDecoder::TransformerDecoder(const LayerScope& scope, int layers, std::int64_t width,
                                        const TransformerStackOptions& options)
     : batch_first_(options.layer.batch_first),
       layers_(make_layers<TransformerDecoderLayer>("TransformerDecoder", scope, layers, width,

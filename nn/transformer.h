@@ -46,7 +46,7 @@ namespace detail {
 /// What both layers share: linear1, linear2 and the sublayers' frame.
 class TransformerLayer {
  public:
-  TransformerLayer(const Scope& scope, std::int64_t width, const TransformerOptions& options);
+  TransformerLayer(const LayerScope& scope, std::int64_t width, const TransformerOptions& options);
   Variable feedforward(const Variable& x) const;
   const TransformerOptions& options() const { return options_; }
 
@@ -70,7 +70,7 @@ class TransformerLayer {
 /// are those of the parts. Throws ValueError unless heads divide the width.
 class TransformerEncoderLayer {
  public:
-  TransformerEncoderLayer(const Scope& scope, std::int64_t width,
+  TransformerEncoderLayer(const LayerScope& scope, std::int64_t width,
                           const TransformerOptions& options = {});
   /// x [T, B, width] -> the same shape
   Variable operator()(const Variable& x, const TransformerEncoderCall& call = {},
@@ -95,7 +95,7 @@ class TransformerDecoderLayer {
     State state;
   };
 
-  TransformerDecoderLayer(const Scope& scope, std::int64_t width,
+  TransformerDecoderLayer(const LayerScope& scope, std::int64_t width,
                           const TransformerOptions& options = {});
 
   /// x [T, B, width], memory [S, B, width] -> [T, B, width]
@@ -135,7 +135,7 @@ struct TransformerStackOptions {
 /// negative number of layers, and what a layer throws.
 class TransformerEncoder {
  public:
-  TransformerEncoder(const Scope& scope, int layers, std::int64_t width,
+  TransformerEncoder(const LayerScope& scope, int layers, std::int64_t width,
                      const TransformerStackOptions& options = {});
   Variable operator()(const Variable& x, const TransformerEncoderCall& call = {},
                       Location at = Location::current()) const;
@@ -158,7 +158,7 @@ class TransformerDecoder {
     State state;
   };
 
-  TransformerDecoder(const Scope& scope, int layers, std::int64_t width,
+  TransformerDecoder(const LayerScope& scope, int layers, std::int64_t width,
                      const TransformerStackOptions& options = {});
   Variable operator()(const Variable& x, const Variable& memory,
                       const TransformerDecoderCall& call = {},

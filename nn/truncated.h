@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/gradients.h>
 #include <unroll/autograd/parallel.h>
@@ -180,59 +181,65 @@ class TruncatedBPTT {
                        std::to_string(shards_.size()) + ", exclusive");
     }
     if (i >= shards_.size() || !shards_[i].carried) return;
-    std::vector<bool> anew = shards_[i].anew;
-    anew.resize(rows_of(*shards_[i].carried), false);
-    for (const std::int32_t row : rows) {
-      if (row < 0 || static_cast<std::size_t>(row) >= anew.size()) {
-        throw ValueError("TruncatedBPTT: got row " + std::to_string(row) + "; expected 0 to " +
-                         std::to_string(anew.size()) + ", exclusive");
+    blame_memory("TruncatedBPTT", [&] {
+      std::vector<bool> anew = shards_[i].anew;
+      anew.resize(rows_of(*shards_[i].carried), false);
+      for (const std::int32_t row : rows) {
+        if (row < 0 || static_cast<std::size_t>(row) >= anew.size()) {
+          throw ValueError("TruncatedBPTT: got row " + std::to_string(row) + "; expected 0 to " +
+                           std::to_string(anew.size()) + ", exclusive");
+        }
+        anew[static_cast<std::size_t>(row)] = true;
       }
-      anew[static_cast<std::size_t>(row)] = true;
-    }
-    shards_[i].anew = std::move(anew);
+      shards_[i].anew = std::move(anew);
+    });
   }
 
   /// Everything that is carried, by name, for a checkpoint.
   std::map<std::string, Tensor> values() const {
-    std::map<std::string, Tensor> named;
-    for (std::size_t i = 0; i < shards_.size(); ++i) {
-      const std::string shard = std::to_string(i) + ".";
-      if (!shards_[i].carried) continue;
-      for (std::size_t k = 0; k < shards_[i].carried->values().size(); ++k) {
-        const std::optional<Tensor>& value = shards_[i].carried->values()[k];
-        if (value) named.emplace(shard + std::to_string(k), *value);
+    return blame_memory("TruncatedBPTT", [&] {
+      std::map<std::string, Tensor> named;
+      for (std::size_t i = 0; i < shards_.size(); ++i) {
+        const std::string shard = std::to_string(i) + ".";
+        if (!shards_[i].carried) continue;
+        for (std::size_t k = 0; k < shards_[i].carried->values().size(); ++k) {
+          const std::optional<Tensor>& value = shards_[i].carried->values()[k];
+          if (value) named.emplace(shard + std::to_string(k), *value);
+        }
+        if (!shards_[i].anew.empty()) {
+          named.emplace(shard + "anew", detail::to_tensor(shards_[i].anew));
+        }
       }
-      if (!shards_[i].anew.empty()) {
-        named.emplace(shard + "anew", detail::to_tensor(shards_[i].anew));
-      }
-    }
-    return named;
+      return named;
+    });
   }
   /// Puts back what values() gave. A state with lists in it needs a cell that tells how long they
   /// are. Throws ValueError for values that do not fit.
   void set_values(const std::map<std::string, Tensor>& named) {
-    RecycledVector<Shard> shards;
-    for (auto& [index, values] : detail::values_of_shards(named)) {
-      const S form = begin_ ? begin_(Tape().constant(0, Dtype::float32, {1, 1}), 1) : S{};
-      std::vector<std::optional<Tensor>> of_form(state_variables(form).size());
-      for (auto& [variable, value] : values.variables) {
-        if (variable >= of_form.size()) {
-          throw ValueError("TruncatedBPTT: got a value for Variable " + std::to_string(variable) +
-                           " of a state that has " + std::to_string(of_form.size()));
+    blame_memory("TruncatedBPTT", [&] {
+      RecycledVector<Shard> shards;
+      for (auto& [index, values] : detail::values_of_shards(named)) {
+        const S form = begin_ ? begin_(Tape().constant(0, Dtype::float32, {1, 1}), 1) : S{};
+        std::vector<std::optional<Tensor>> of_form(state_variables(form).size());
+        for (auto& [variable, value] : values.variables) {
+          if (variable >= of_form.size()) {
+            throw ValueError("TruncatedBPTT: got a value for Variable " + std::to_string(variable) +
+                             " of a state that has " + std::to_string(of_form.size()));
+          }
+          of_form[variable] = value;
         }
-        of_form[variable] = value;
+        const Carried<S> carried(form, of_form);
+        if (!values.anew.empty() && (!begin_ || values.anew.size() != rows_of(carried))) {
+          throw ValueError("TruncatedBPTT: got " + std::to_string(values.anew.size()) +
+                           " rows that may begin anew; expected " +
+                           std::to_string(begin_ ? rows_of(carried) : 0));
+        }
+        if (shards.size() <= index) shards.resize(index + 1);
+        shards[index] = {carried, values.anew};
       }
-      const Carried<S> carried(form, of_form);
-      if (!values.anew.empty() && (!begin_ || values.anew.size() != rows_of(carried))) {
-        throw ValueError("TruncatedBPTT: got " + std::to_string(values.anew.size()) +
-                         " rows that may begin anew; expected " +
-                         std::to_string(begin_ ? rows_of(carried) : 0));
-      }
-      if (shards.size() <= index) shards.resize(index + 1);
-      shards[index] = {carried, values.anew};
-    }
-    shards_ = std::move(shards);
-    restored_ = true;
+      shards_ = std::move(shards);
+      restored_ = true;
+    });
   }
 
  private:

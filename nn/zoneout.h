@@ -27,7 +27,7 @@ struct Zoneout {
 
   /// Throws ValueError for another number of rates, one outside [0, 1), or a cell whose output is
   /// an Auxiliary, which would not follow what it remembers.
-  Zoneout(Cell wrapped, std::vector<double> of_members)
+  Zoneout(Cell wrapped, std::vector<double> of_members) try
       : cell(std::move(wrapped)), rates(std::move(of_members)) {
     const Beginning<Cell> own(cell);
     const Variables remembered = memory_variables(own.state);
@@ -50,6 +50,8 @@ struct Zoneout {
         throw ValueError("Zoneout: got rate " + std::to_string(rate) + "; expected 0 <= rate < 1");
       }
     }
+  } catch (const std::bad_alloc&) {
+    throw unroll::detail::out_of_memory(nullptr, "Zoneout");
   }
 
   StateOf<Cell> initial_state(const Variable& like, std::int64_t batch) const {

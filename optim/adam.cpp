@@ -4,6 +4,7 @@
 #include <cmath>
 #include <xsimd/xsimd.hpp>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/optim/arguments.h>
 #include <unroll/optim/finite.h>
 
@@ -108,11 +109,14 @@ void apply(const Block<T>& block, const AdamOptions& options, double lr, bool de
 }  // namespace
 
 Adam::Adam(const char* name, std::span<const Parameter> parameters, const AdamOptions& options,
-           Decay decay)
+           Decay decay) try
     : Optimizer(name, parameters, moments_of(options), {options.lr, true, is_steep(options)},
                 options.check_finite),
       options_(valid(name, options)),
-      decay_(decay) {}
+      decay_(decay) {
+} catch (const std::bad_alloc&) {
+  throw unroll::detail::out_of_memory(nullptr, name);
+}
 
 Adam::Adam(std::span<const Parameter> parameters, const AdamOptions& options)
     : Adam("Adam", parameters, options, Decay::l2) {}

@@ -11,10 +11,10 @@
 #include <set>
 #include <string_view>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/denormals.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/handover.h>
-#include <unroll/autograd/typed_memory.h>
 #include <unroll/optim/arguments.h>
 #include <unroll/optim/finite.h>
 
@@ -86,12 +86,12 @@ Optimizer::Optimizer(std::string name, std::span<const Parameter> parameters,
 }
 
 void Optimizer::set_lr(double lr) {
-  detail::expect_at_least(0, name_ + "::set_lr", "lr", lr);
+  blame_memory(name_, [&] { detail::expect_at_least(0, name_ + "::set_lr", "lr", lr); });
   lr_ = lr;
 }
 
 void Optimizer::step(const Gradients& gradients) {
-  typed_memory(name_, [&] {
+  blame_memory(name_, [&] {
     const Tasks tasks = tasks_of(gradients);
     const bool careful = check_finite_ && (expect_finite(tasks) || may_overflow(tasks));
     const std::vector<Written> before = careful ? written_by(tasks) : std::vector<Written>();

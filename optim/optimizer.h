@@ -73,6 +73,9 @@ class Optimizer {
   virtual void update(const Block<float>& block) const = 0;
   virtual void update(const Block<double>& block) const = 0;
 
+  void expect_fitting(const std::map<std::string, Tensor>& state) const;
+  void take_state(const std::map<std::string, Tensor>& state);
+
   using Tasks = RecycledVector<Task>;
   template <class T>
   using Blocks = RecycledVector<Block<T>>;

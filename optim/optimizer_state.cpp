@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/optim/arguments.h>
 #include <unroll/optim/optimizer.h>
@@ -32,18 +33,27 @@ std::string listed(std::string_view what, const std::vector<std::string>& names)
 }  // namespace
 
 std::map<std::string, Tensor> Optimizer::state() const {
-  std::map<std::string, Tensor> state{{"step", count_tensor(steps_)}};
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const std::string& parameter = parameters_[i].name();
-    state.emplace(parameter + ".step", count_tensor(updates_[i]));
-    for (std::size_t k = 0; k < moment_names_.size(); ++k) {
-      state.emplace(fmt::format("{}.{}", parameter, moment_names_[k]), moments_[i][k]);
+  return blame_memory(name_, [&] {
+    std::map<std::string, Tensor> state{{"step", count_tensor(steps_)}};
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const std::string& parameter = parameters_[i].name();
+      state.emplace(parameter + ".step", count_tensor(updates_[i]));
+      for (std::size_t k = 0; k < moment_names_.size(); ++k) {
+        state.emplace(fmt::format("{}.{}", parameter, moment_names_[k]), moments_[i][k]);
+      }
     }
-  }
-  return state;
+    return state;
+  });
 }
 
 void Optimizer::load_state(const std::map<std::string, Tensor>& state) {
+  blame_memory(name_, [&] {
+    expect_fitting(state);
+    take_state(state);
+  });
+}
+
+void Optimizer::expect_fitting(const std::map<std::string, Tensor>& state) const {
   const std::map<std::string, Tensor> own = this->state();
   std::vector<std::string> missing;
   std::vector<std::string> unexpected;
@@ -67,17 +77,25 @@ void Optimizer::load_state(const std::map<std::string, Tensor>& state) {
                                  listed("missing", missing), listed("unexpected", unexpected),
                                  listed("got", wrong)));
   }
+}
+
+void Optimizer::take_state(const std::map<std::string, Tensor>& state) {
   const auto count = [&](const std::string& name) {
     return static_cast<std::int64_t>(state.at(name).item());
   };
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const std::string& parameter = parameters_[i].name();
-    updates_[i] = count(parameter + ".step");
-    for (std::size_t k = 0; k < moment_names_.size(); ++k) {
-      moments_[i][k] = state.at(fmt::format("{}.{}", parameter, moment_names_[k]));
+  // All that can fail for want of memory comes before the first change.
+  std::vector<std::int64_t> updates;
+  std::vector<std::vector<Tensor>> moments;
+  for (const Parameter& parameter : parameters_) {
+    updates.push_back(count(parameter.name() + ".step"));
+    std::vector<Tensor>& own = moments.emplace_back();
+    for (const std::string& moment : moment_names_) {
+      own.push_back(state.at(fmt::format("{}.{}", parameter.name(), moment)));
     }
   }
   steps_ = count("step");
+  updates_ = std::move(updates);
+  moments_ = std::move(moments);
   std::ranges::fill(small_at_, kNever);
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/optim/arguments.h>
 #include <unroll/optim/finite.h>
@@ -81,13 +82,16 @@ void apply(const Block<T>& block, const SGDOptions& options, double lr) {
 
 }  // namespace
 
-SGD::SGD(std::span<const Parameter> parameters, const SGDOptions& options)
+SGD::SGD(std::span<const Parameter> parameters, const SGDOptions& options) try
     : Optimizer("SGD", parameters,
                 options.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}
                                       : std::vector<std::string>{},
                 {options.lr, options.momentum != 0 || options.weight_decay != 0, is_steep(options)},
                 options.check_finite),
-      options_(valid(options)) {}
+      options_(valid(options)) {
+} catch (const std::bad_alloc&) {
+  throw unroll::detail::out_of_memory(nullptr, "SGD");
+}
 
 void SGD::update(const Block<float>& block) const { apply(block, options_, lr()); }
 void SGD::update(const Block<double>& block) const { apply(block, options_, lr()); }

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/op.h>
-#include <unroll/autograd/typed_memory.h>
 
 namespace unroll::train {
 
@@ -66,45 +66,53 @@ std::string type_text(const Tensor& tensor) {
 }  // namespace
 
 std::map<std::string, Tensor> values_of(const ParameterSet& parameters) {
-  std::map<std::string, Tensor> values;
-  for (const Parameter& parameter : parameters) values.emplace(parameter.name(), parameter.value());
-  return values;
+  return blame_memory("values_of", [&] {
+    std::map<std::string, Tensor> values;
+    for (const Parameter& parameter : parameters) {
+      values.emplace(parameter.name(), parameter.value());
+    }
+    return values;
+  });
 }
 
 void assign(const ParameterSet& parameters, const std::map<std::string, Tensor>& values) {
-  std::string faults;
-  for (const Parameter& parameter : parameters) {
-    const auto found = values.find(parameter.name());
-    if (found == values.end()) {
-      faults += fmt::format("\n  missing     {}", parameter.name());
-    } else if (found->second.shape() != parameter.shape() ||
-               found->second.dtype() != parameter.dtype()) {
-      faults += fmt::format("\n  other type  {}: {}; expected {}", parameter.name(),
-                            type_text(found->second), type_text(parameter.value()));
+  blame_memory("assign", [&] {
+    std::string faults;
+    for (const Parameter& parameter : parameters) {
+      const auto found = values.find(parameter.name());
+      if (found == values.end()) {
+        faults += fmt::format("\n  missing     {}", parameter.name());
+      } else if (found->second.shape() != parameter.shape() ||
+                 found->second.dtype() != parameter.dtype()) {
+        faults += fmt::format("\n  other type  {}: {}; expected {}", parameter.name(),
+                              type_text(found->second), type_text(parameter.value()));
+      }
     }
-  }
-  for (const auto& [name, value] : values) {
-    if (!parameters.contains(name)) faults += fmt::format("\n  unexpected  {}", name);
-  }
-  if (!faults.empty()) {
-    throw ValueError(fmt::format("assign: got {} tensors; expected those of {} parameters{}",
-                                 values.size(), parameters.size(), faults));
-  }
-  for (const Parameter& parameter : parameters) parameter.assign(values.at(parameter.name()));
+    for (const auto& [name, value] : values) {
+      if (!parameters.contains(name)) faults += fmt::format("\n  unexpected  {}", name);
+    }
+    if (!faults.empty()) {
+      throw ValueError(fmt::format("assign: got {} tensors; expected those of {} parameters{}",
+                                   values.size(), parameters.size(), faults));
+    }
+    for (const Parameter& parameter : parameters) parameter.assign(values.at(parameter.name()));
+  });
 }
 
 void save_model(const std::filesystem::path& path, const ParameterSet& parameters,
                 const std::map<std::string, std::string>& metadata) {
-  typed_memory("save_model", [&] { save_safetensors(path, {values_of(parameters), metadata}); });
+  blame_memory("save_model", [&] { save_safetensors(path, {values_of(parameters), metadata}); });
 }
 
 void assign_model(const ParameterSet& parameters, const TensorFile& file,
                   const std::filesystem::path& path) {
-  try {
-    assign(parameters, file.tensors);
-  } catch (const ValueError& e) {
-    throw IoError(path.string() + ": " + e.what());
-  }
+  blame_memory("assign_model", [&] {
+    try {
+      assign(parameters, file.tensors);
+    } catch (const ValueError& e) {
+      throw IoError(path.string() + ": " + e.what());
+    }
+  });
 }
 
 const std::string& metadata_of(const TensorFile& file, const std::string& key,
@@ -116,7 +124,7 @@ const std::string& metadata_of(const TensorFile& file, const std::string& key,
 }
 
 void save_snapshot(const std::filesystem::path& path, const Snapshot& snapshot) {
-  typed_memory("save_snapshot", [&] {
+  blame_memory("save_snapshot", [&] {
     TensorFile file;
     for (const auto& [prefix, tensors] : kinds(snapshot)) {
       for (const auto& [name, value] : *tensors)
@@ -132,7 +140,7 @@ void save_snapshot(const std::filesystem::path& path, const Snapshot& snapshot) 
 }
 
 Snapshot load_snapshot(const std::filesystem::path& path) {
-  return typed_memory("load_snapshot", [&] {
+  return blame_memory("load_snapshot", [&] {
     const TensorFile file = load_safetensors(path);
     if (metadata_of(file, "format", path) != kFormat) {
       throw IoError(fmt::format("{}: format \"{}\"; expected \"{}\"", path.string(),

@@ -10,9 +10,9 @@
 #include <optional>
 #include <utility>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 #include <unroll/autograd/random.h>
-#include <unroll/autograd/typed_memory.h>
 #include <unroll/ops/elementwise.h>
 #include <unroll/optim/clip.h>
 #include <unroll/train/atomic_file.h>
@@ -287,7 +287,7 @@ class Fit {
 FitSummary fit(const ParameterSet& parameters, optim::Optimizer& optimizer, const Task& task,
                const FitOptions& options) {
   check(task, options);
-  return typed_memory("fit", [&] { return Fit(parameters, optimizer, task, options).run(); });
+  return blame_memory("fit", [&] { return Fit(parameters, optimizer, task, options).run(); });
 }
 
 std::function<double(const Moment&)> cosine_rate(double peak, double last, std::int64_t warmup) {

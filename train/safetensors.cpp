@@ -15,8 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
-#include <unroll/autograd/typed_memory.h>
 #include <unroll/text/utf8.h>
 #include <unroll/train/atomic_file.h>
 #include <unroll/train/safetensors_header.h>
@@ -217,7 +217,7 @@ TensorFile read_all(const Source& source) {
 }  // namespace
 
 void save_safetensors(const std::filesystem::path& path, const TensorFile& file) {
-  typed_memory("save_safetensors", [&] {
+  blame_memory("save_safetensors", [&] {
     const auto order = in_data_order(file);
     const std::string header = header_bytes(file, order);
     std::vector<std::span<const std::byte>> parts = {std::as_bytes(std::span(header))};
@@ -264,11 +264,11 @@ TensorFile load(const std::filesystem::path& path) {
 }  // namespace
 
 TensorFile load_safetensors(const std::filesystem::path& path) {
-  return typed_memory("load_safetensors", [&] { return load(path); });
+  return blame_memory("load_safetensors", [&] { return load(path); });
 }
 
 std::vector<std::byte> serialize_safetensors(const TensorFile& file) {
-  return typed_memory("serialize_safetensors", [&] {
+  return blame_memory("serialize_safetensors", [&] {
     const auto order = in_data_order(file);
     const std::string header = header_bytes(file, order);
     const auto head = std::as_bytes(std::span(header));
@@ -282,7 +282,7 @@ std::vector<std::byte> serialize_safetensors(const TensorFile& file) {
 }
 
 TensorFile parse_safetensors(std::span<const std::byte> bytes) {
-  return typed_memory("parse_safetensors", [&] {
+  return blame_memory("parse_safetensors", [&] {
     return read_all({.origin = "parse_safetensors",
                      .size = bytes.size(),
                      .read = [&](std::uint64_t offset, std::span<std::byte> target) {

@@ -41,7 +41,10 @@ StateDict renamed(const StateDict& tensors, const StateDictPrefixes& prefixes, S
 }  // namespace
 
 StateDict state_dict(const ParameterSet& parameters, const StateDictPrefixes& prefixes) {
-  return renamed(values_of(parameters), prefixes, &StateDictPrefix::here, &StateDictPrefix::torch);
+  return blame_memory("state_dict", [&] {
+    return renamed(values_of(parameters), prefixes, &StateDictPrefix::here,
+                   &StateDictPrefix::torch);
+  });
 }
 
 StateDictKeys load_state_dict(const ParameterSet& parameters, const StateDict& tensors,

@@ -11,12 +11,14 @@
 namespace {
 
 std::atomic<std::int64_t> live{0};
-thread_local std::uint64_t left = 0;  ///< calls until the failing one; 0: none will fail
+thread_local std::uint64_t left = 0;  ///< calls until the first failing one; 0: none will fail
+thread_local int run = 0;             ///< how many fail from there on
 thread_local bool has_failed = false;
 
 void fail_if_due() {
-  if (left == 0 || --left > 0) return;
+  if (left == 0 || (left > 1 && --left > 0)) return;
   has_failed = true;
+  if (--run == 0) left = 0;
   throw std::bad_alloc();
 }
 
@@ -53,9 +55,10 @@ using None = std::nothrow_t;
 
 namespace unroll::testing {
 
-FailingHeap::FailingHeap(std::uint64_t k) {
+FailingHeap::FailingHeap(std::uint64_t k, int count) {
   has_failed = false;
   left = k;
+  run = count;
 }
 FailingHeap::~FailingHeap() { left = 0; }
 bool FailingHeap::failed() { return has_failed; }

@@ -1,17 +1,23 @@
 // The k-th allocation fails, for every k: what was asked for throws, nothing has changed, and
 // asking again gives the bits that it would have given.
 #include <filesystem>
-#include <functional>
+#include <map>
+#include <memory>
 #include <new>
+#include <optional>
+#include <string>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/parallel.h>
 #include <unroll/autograd/random.h>
 #include <unroll/autograd/recycled.h>
 #include <unroll/nn/nn.h>
 #include <unroll/nn/seq2seq.h>
 #include <unroll/ops/ops.h>
 #include <unroll/optim/optim.h>
-#include <unroll/tests/heap/failing_heap.h>
+#include <unroll/tests/heap/failing_jobs.h>
+#include <unroll/tests/nn/made_layers.h>
 #include <unroll/tests/support/catch.h>
 #include <unroll/train/checkpoint.h>
 
@@ -29,60 +35,6 @@ std::string bits_of(const std::map<std::string, Tensor>& tensors) {
   std::string text;
   for (const auto& [name, tensor] : tensors) text += name + bits_of(tensor);
   return text;
-}
-
-/// Something to do, and all that it may change as text.
-struct Job {
-  std::function<void()> run;
-  std::function<std::string()> state;
-};
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr int kStride = 9;  // a sanitizer makes allocations slow
-#else
-constexpr int kStride = 1;
-#endif
-
-/// Makes the job anew for every k until it runs through. Returns how many allocations it makes.
-/// All errors are typed but for so many, of lists that the job itself or a constructor makes.
-int fail_every_allocation(const std::function<Job()>& make, int most_untyped = 1) {
-  Job right = make();
-  const std::string before = right.state();
-  right.run();
-  const std::string after = right.state();
-  std::int64_t live_at_first = 0;
-  int tries = 0, untyped = 0;
-  for (int k = 1;; k += kStride) {
-    const Job job = make();
-    std::string message;
-    bool thrown = false;
-    {
-      const FailingHeap heap(static_cast<std::uint64_t>(k));
-      try {
-        job.run();
-      } catch (const Error& error) {
-        thrown = true;
-        message = error.what();
-      } catch (const std::bad_alloc&) {
-        thrown = true;
-        ++untyped;
-      }
-    }
-    INFO("allocation " << k << ": " << message);
-    if (!FailingHeap::failed()) {
-      CHECK(job.state() == after);
-      CHECK(untyped <= most_untyped);
-      return k - 1;
-    }
-    if (thrown) {
-      CHECK(job.state() == before);
-      job.run();
-    }
-    CHECK(job.state() == after);
-    if (++tries == 20) live_at_first = live_blocks();
-    // Free blocks that wait to be used again come and go; a leak per k would add up.
-    if (tries % 100 == 0) CHECK(live_blocks() < live_at_first + 200);
-  }
 }
 
 struct Model {
@@ -126,13 +78,107 @@ std::filesystem::path path_of(const char* name) {
 }  // namespace
 
 TEST_CASE("out of memory while a model is built", "[heap]") {
-  const int failed = fail_every_allocation(
-      [] {
-        auto model = std::make_shared<Model>();
-        return Job{[=] { model->build(); }, [=] { return model->state(); }};
-      },
-      200);
+  const int failed = fail_every_allocation([] {
+    auto model = std::make_shared<Model>();
+    return Job{[=] { model->build(); }, [=] { return model->state(); }};
+  });
   CHECK(failed >= 100);
+}
+
+TEST_CASE("out of memory while a layer is made", "[heap]") {
+  int failed = 0;
+  for (const MadeLayer& layer : made_layers()) {
+    INFO(layer.name);
+    failed += fail_every_allocation([&] {
+      auto parameters = std::make_shared<ParameterSet>(1);
+      return Job{[&layer, parameters] { layer.make(parameters->scope("net")); },
+                 [=] { return bits_of(train::values_of(*parameters)); }};
+    });
+  }
+  CHECK(failed >= 1000);
+}
+
+TEST_CASE("out of memory while parameters are converted", "[heap]") {
+  const int failed = fail_every_allocation([] {
+    auto model = made_model();
+    const auto convert = [=] {
+      try {  // asks for more than there is, so that no memory waits to be used again
+        RecycledMemory::take(std::size_t{1} << 46);
+      } catch (const OutOfMemory&) {
+      }
+      model->parameters.to(Dtype::float64);
+    };
+    return Job{convert, [=] { return model->state(); }};
+  });
+  CHECK(failed >= 10);
+}
+
+TEST_CASE("out of memory within an optimiser's state", "[heap]") {
+  auto other = made_model();
+  Tape tape;
+  other->adam->step(gradients(other->loss(tape), other->parameters));
+  const auto state = other->adam->state();
+  int failed = 0;
+  failed += fail_every_allocation([&] {
+    auto model = made_model();
+    return Job{[=, &state] { model->adam->load_state(state); }, [=] { return model->state(); }};
+  });
+  failed += fail_every_allocation([&] {
+    auto model = made_model();
+    return Job{[=] {
+                 optim::SGD sgd(model->parameters, {.lr = 0.1, .momentum = 0.5});
+                 sgd.set_lr(0.2);
+                 sgd.load_state(sgd.state());
+                 optim::Adam adam(model->parameters, {.amsgrad = true});
+                 model->adam = std::move(adam);
+               },
+               [=] { return model->state(); }};
+  });
+  CHECK(failed >= 100);
+}
+
+TEST_CASE("out of memory within a parallel step", "[heap]") {
+  const int failed = fail_every_allocation([] {
+    auto model = made_model();
+    const auto step = [=] {
+      Parallel parallel({.shards = 2, .threads = 1});
+      auto found = parallel.gradients(
+          model->parameters, [&](Tape& tape, int) { return model->loss(tape); }, 3);
+      model->adam->step(found.gradients);
+    };
+    return Job{step, [=] { return model->state(); }};
+  });
+  CHECK(failed >= 300);
+}
+
+TEST_CASE("the error itself asks for no memory", "[heap]") {
+  for (std::uint64_t k = 1; k <= 4; ++k) {
+    OutOfMemory caught("none");
+    bool failed = false, typed = false;
+    {
+      const FailingHeap heap(k);
+      try {
+        blame({"model.cpp", 7}, "outer",
+              [] { blame_memory("inner", [] { throw std::bad_alloc(); }); });
+      } catch (const OutOfMemory& e) {
+        caught = e;
+      }
+      failed = FailingHeap::failed();
+    }
+    CHECK(!failed);
+    CHECK(std::string(caught.what()) == "model.cpp:7: outer: inner: out of memory");
+    {
+      const FailingHeap heap(k);
+      try {
+        blame({"model.cpp", 7}, "function", [] { throw ValueError("x"); });
+      } catch (const Error&) {  // the value is wrong, or there is no memory to say so
+        typed = true;
+      }
+    }
+    CHECK(typed);
+  }
+  const OutOfMemory cut(std::string(1000, 'x'));
+  CHECK(cut.what() == std::string(511, 'x'));
 }
 
 TEST_CASE("out of memory within a training step", "[heap]") {
@@ -156,9 +202,8 @@ TEST_CASE("out of memory while a model is saved leaves the file before", "[heap]
   const int failed = fail_every_allocation([path] {
     auto model = made_model();
     train::save_model(path, model->parameters, {{"which", "old"}});
-    return Job{[=] {
-                 train::save_model(path, model->parameters, {{"which", "new"}});
-               },
+    const std::map<std::string, std::string> metadata{{"which", "new"}};
+    return Job{[=] { train::save_model(path, model->parameters, metadata); },
                [=] { return train::load_safetensors(path).metadata.at("which"); }};
   });
   CHECK(failed >= 30);
