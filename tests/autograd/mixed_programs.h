@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include <unroll/ops/dropout.h>
@@ -10,6 +11,7 @@
 #include <unroll/ops/linear_algebra.h>
 #include <unroll/ops/shaping.h>
 #include <unroll/ops/softmax.h>
+#include <unroll/tests/autograd/drawn_parts.h>
 #include <unroll/tests/autograd/pass_law.h>
 #include <unroll/tests/autograd/programs.h>
 
@@ -30,13 +32,17 @@ inline ParameterSet mixed_parameters(std::int64_t rows, std::int64_t columns) {
   return parameters;
 }
 
+struct MixedOptions {
+  bool detached = true;  ///< some values are constant to gradients, which differences are not
+  bool parts = false;    ///< draws parts of larger arrays, too (DrawnParts)
+};
+
 class MixedProgram {
  public:
-  /// `detached`: parts of it may be constant to gradients, which finite differences are not.
   MixedProgram(Tape& tape, const ParameterSet& parameters, std::uint64_t seed, std::uint64_t data,
-               bool detached = true)
+               const MixedOptions& options = {})
       : random_(seed),
-        detached_(detached),
+        options_(options),
         square_(parameters.at("square")),
         gates_(parameters.at("gates")) {
     shape_ = parameters.at("matrix").shape();
@@ -46,7 +52,15 @@ class MixedProgram {
     pool_.push_back(data_input(tape, parameters, shape_, data));
     number_ = 0.5 + 0.1 * static_cast<double>(data);
     if (rows() > 0) ids_ = tape.input(data_ids({rows()}, data, static_cast<std::uint32_t>(rows())));
+    if (options.parts) {
+      parts_.emplace(random_,
+                     DrawnParts::Sources{tape.use(parameters.at("block")), tape.use(square_),
+                                         tape.use(gates_), [this] { return matrix(); }});
+    }
   }
+
+  MixedProgram(const MixedProgram&) = delete;
+  MixedProgram& operator=(const MixedProgram&) = delete;
 
   Recorded record(int ops) {
     for (int i = 0; i < ops; ++i) {
@@ -85,6 +99,7 @@ class MixedProgram {
   }
 
   Variable any_op() {
+    if (parts_ && below(3) == 0) return parts_->draw();
     switch (below(34)) {
       case 0: return tanh(any() + any());
       case 1: return any() * sigmoid(any());
@@ -113,7 +128,7 @@ class MixedProgram {
       case 24: return pad(slice(matrix(), 1, 0, columns() - 1), 1, 1, 0, 0.125);
       case 25: return transpose(reshape(tanh(matrix()), {columns(), rows()}));
       case 26: return dropout(matrix(), 0.25);
-      case 27: return (detached_ ? detach(matrix()) : matrix()) * any();
+      case 27: return (options_.detached ? detach(matrix()) : matrix()) * any();
       case 28: return flip(matrix(), static_cast<int>(below(2)));
       case 29: return cumsum(matrix(), 1) * 0.25;
       case 30: return rows() > 0 ? take_rows(matrix(), ids_) : matrix();
@@ -172,11 +187,12 @@ class MixedProgram {
   }
 
   Random random_;
-  bool detached_;
+  MixedOptions options_;
   Parameter square_, gates_;
   Shape shape_;
   Variables pool_;
   Variable ids_;
+  std::optional<DrawnParts> parts_;
   double number_ = 0;
 };
 

@@ -26,7 +26,8 @@ struct RandomProgram {
   }
   Variable loss(Tape& tape, const ParameterSet& parameters) const {
     const int ops = 1 + static_cast<int>(mix(seed, 1) % kMostOps);
-    return MixedProgram(tape, parameters, seed, 1, false).record(ops).loss;
+    const MixedOptions options{.detached = false, .parts = seed % 2 == 1};
+    return MixedProgram(tape, parameters, seed, 1, options).record(ops).loss;
   }
   double value(const ParameterSet& parameters) const {
     Tape tape({.eager = true});
