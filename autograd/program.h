@@ -137,6 +137,10 @@ void assemble(Program& program);
 /// leave the time loop, weight gradients are computed for many steps at once.
 void batch(Program& program);
 
+/// Products over many rows are computed the other way round where that is cheaper (Op::turned), and
+/// what they add up to is turned back.
+void turn(Program& program);
+
 /// Keeps at most about `budget` bytes of the forward pass for the backward pass and computes the
 /// rest again. The first root is the result of the forward pass.
 void rematerialise(Program& program, std::size_t budget);

@@ -35,6 +35,22 @@ std::array<std::int64_t, 2> matrix_of(const Shape& shape, bool transposed) {
   return transposed ? std::array{columns, rows} : std::array{rows, columns};
 }
 
+/// y = x^T, of a matrix of floats
+class Turn final : public Op {
+ public:
+  Turn() : Op("matmul.turn", {.internal = true}) {}
+
+  Type infer(const Signature&) const override {
+    throw StateError("a turned product is made by a pass; expected matmul");
+  }
+  void run(const KernelCall& call) const override {
+    const Shape& x = call.input(0).shape();
+    transpose_matrix(call.input(0).as<float>(), x[0], x[1], call.output.as<float>());
+  }
+};
+
+const Turn kTurn;
+
 class MatMul final : public Op {
  public:
   MatMul() : Op("matmul", {.accumulates = true}) {}
@@ -67,6 +83,17 @@ class MatMul final : public Op {
     if (call.input(0).shape.rank() != 2 || call.input(1).shape.rank() != 2) return Rows::coupled;
     if (!t.a) return Rows::independent;
     return t.b ? Rows::coupled : Rows::summed;
+  }
+  /// a^T b of a wide b: (b^T a)^T lays out the narrow factor instead of the wide one.
+  const Op* turned(const Signature& call) const override {
+    constexpr std::int64_t kLeastWidth = 64, kVector = 16;
+    const auto t = call.attributes.as<Transposed>();
+    const Type &a = call.input(0), &b = call.input(1);
+    if (a.dtype != Dtype::float32 || a.shape.rank() != 2 || b.shape.rank() != 2) return nullptr;
+    const std::int64_t m = a.shape[1], n = b.shape[1];
+    const bool pays = t.a && !t.b && call.inputs.size() == 2 && m >= kLeastWidth && n >= 2 * m &&
+                      n % kVector == 0;
+    return pays ? &kTurn : nullptr;
   }
   Packing packing(const Signature& call, bool bf16) const override {
     return packing_of(call, call.attributes.as<Transposed>(), false, bf16);

@@ -120,6 +120,11 @@ void pack(const float* b, std::int64_t k, std::int64_t n, bool transposed, void*
                 static_cast<float*>(packed)});
 }
 
+void transpose_matrix(const float* x, std::int64_t rows, std::int64_t columns, float* y) {
+  const GemmKernels& kernels = simd().gemm;  // one panel of all columns is the matrix itself
+  kernels.pack({columns, rows, x, columns, true, rows / kernels.width, y});
+}
+
 void gemm_packed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
                  const void* packed, const float* bias, float* c, std::int64_t ldc,
                  bool accumulate) {

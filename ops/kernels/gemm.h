@@ -21,6 +21,9 @@ struct GemmShape {
 void gemm(const GemmShape& shape, const float* a, const float* b, float* c, bool accumulate);
 void gemm(const GemmShape& shape, const double* a, const double* b, double* c, bool accumulate);
 
+/// y [columns, rows] = the transpose of x [rows, columns]; `rows` is a multiple of 16.
+void transpose_matrix(const float* x, std::int64_t rows, std::int64_t columns, float* y);
+
 /// Bytes of a packed b [k, n]: a multiple of 64.
 std::size_t packed_size(std::int64_t k, std::int64_t n);
 

@@ -93,12 +93,32 @@ void pack_transposed(const GemmPack& g, const Cut& panels) {
   }
 }
 
+/// b's transpose as one panel of whole vectors. Its rows may be pages apart, so some neighbours are
+/// written one after the other.
+void transpose_matrix(const GemmPack& g) {
+  constexpr Index kSome = 4 * kWidth;
+  const Index whole = g.k / kWidth * kWidth;
+  for (Index first = 0; first < g.n; first += kSome) {
+    const Index end = smaller(g.n, first + kSome);
+    for (Index p = 0; p < whole; p += kWidth) {
+      for (Index j = first; j < end; j += kWidth) {
+        transpose_square(g.b + j * g.b_row + p, g.b_row, g.out + p * g.n + j, g.n);
+      }
+    }
+    for (Index p = whole; p < g.k; ++p) {
+      for (Index j = first; j < end; ++j) g.out[p * g.n + j] = g.b[j * g.b_row + p];
+    }
+  }
+}
+
 }  // namespace
 
 void pack_panels(const GemmPack& g) {
   if (g.n == 0) return;
   const Cut panels = panels_of(g.n, g.panel_vectors);
-  if (g.transposed) {
+  if (g.transposed && panels.parts == 1 && g.n % kWidth == 0) {
+    transpose_matrix(g);
+  } else if (g.transposed) {
     pack_transposed(g, panels);
   } else {
     pack_rows(g, panels);

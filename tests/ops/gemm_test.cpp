@@ -284,6 +284,18 @@ TEST_CASE("gemm kernels: the same products in every instruction set") {
   }
 }
 
+TEST_CASE("transpose_matrix: every column count") {
+  for (const Index rows : {0, 16, 48, 144, 512}) {
+    for (const Index columns : {0, 1, 7, 16, 37, 128}) {
+      CAPTURE(rows, columns);
+      const Floats x = numbers(rows * columns, 1);
+      Floats y(x.size());
+      transpose_matrix(x.data(), rows, columns, y.data());
+      CHECK(y == transpose(x, rows, columns));
+    }
+  }
+}
+
 TEST_CASE("gemm kernels: what is packed on the way is what is packed by itself") {
   for (const SimdKernels& table : supported_simd()) {
     const GemmKernels& kernels = table.gemm;
