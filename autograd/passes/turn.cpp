@@ -34,8 +34,8 @@ class Turning {
       std::vector<std::uint32_t> products;
       if (is_sum(s)) {
         for (const std::uint32_t input : program_.inputs_of(program_.steps[s])) {
-          products.push_back(program_.values[input].uses == 1 ? program_.values[input].step
-                                                              : Program::kNone);
+          const Program::Value& term = program_.values[input];
+          products.push_back(term.uses == 1 && !term.keep ? term.step : Program::kNone);
         }
       } else if (!is_term[s]) {
         products.push_back(s);

@@ -338,3 +338,23 @@ TEST_CASE("gradients of wide matrices over many rows are computed turned, and tu
     CHECK(found[1].identical(found[0]));
   }
 }
+TEST_CASE("a product that is asked for keeps its way round within a sum", "[passes]") {
+  const Tensor x = random_uniform({1100, 64}, 1, -1, 1, Dtype::float32);
+  const Tensor y = random_uniform({1100, 64}, 2, -1, 1, Dtype::float32);
+  std::vector<Tensor> found;
+  for (const TapeOptions& options : {options_of(0), TapeOptions{}}) {
+    Tape tape(options);
+    const Variable w = tape.input(Tensor::full({64, 128}, 0.5)), v = w + 0.0;
+    const Variable loss = sum(matmul(tape.input(x), v)) + sum(matmul(tape.input(y), w));
+    const Variables d = gradients(loss, {v, w});  // d[1] is d[0] and another product
+    evaluate({d[0], d[1]});
+    found.push_back(d[0].value());
+    found.push_back(d[1].value());
+  }
+  double worst = 0;
+  for (std::int64_t i = 0; i < found[0].shape().size(); ++i) {
+    worst = std::max({worst, std::abs(found[2].at(i) - found[0].at(i)),
+                      std::abs(found[3].at(i) - found[1].at(i))});
+  }
+  CHECK(worst < 1e-3);
+}
