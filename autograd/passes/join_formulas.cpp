@@ -102,7 +102,8 @@ class Joiner {
       set_number(step.output, total);
       return;
     }
-    std::vector<int> numbers;
+    std::vector<int>& numbers = numbers_;
+    numbers.clear();
     for (const std::uint32_t input : inputs) numbers.push_back(value(input, shape));
     for (int k = 0; k < formula->parameters; ++k) {
       double parameter = 0;
@@ -167,6 +168,7 @@ class Joiner {
   Program::Fused& group_;
   std::vector<Instruction> code_;
   std::vector<int> places_;
+  std::vector<int> numbers_;  ///< of the values of the formula that is added
   std::vector<std::uint32_t> inputs_;
   std::vector<int>& number_of_;  ///< per value
   std::vector<std::uint32_t> numbered_;

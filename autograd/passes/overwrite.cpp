@@ -182,6 +182,7 @@ class Overwriting {
   void find_pairs() {
     pairs_.clear();
     gain_.assign(program_.values.size(), 0);
+    std::vector<bool> is_taken;
     for (Index i = 0; i < program_.order.size(); ++i) {
       const Program::Step& step = step_at(i);
       const bool is_fused = step.kind == Program::Kind::fused;
@@ -189,7 +190,7 @@ class Overwriting {
       if (!is_fused && !is_elementwise) continue;
       const auto operands = program_.inputs_of(step);
       const auto results = program_.outputs_of(step);
-      std::vector<bool> is_taken(operands.size(), false);
+      is_taken.assign(operands.size(), false);
       for (std::size_t r = 0; r < results.size(); ++r) {
         const Program::Value& result = value(results[r]);
         if (result.owner != Program::kNone || result.keep || !is_written_at_once(results[r])) {
