@@ -75,6 +75,9 @@ class MixedProgram {
     }
     // Roots of all kinds: parts, wholes, aliases.
     for (std::size_t i = 1; i < pool_.size(); i += 7) result.values.push_back(pool_[i]);
+    if (parts_) {  // also of what the loss reads
+      for (std::size_t i = 0; i < pool_.size(); i += 6) result.values.push_back(pool_[i]);
+    }
     result.values.push_back(reshape(result.values.back(), {-1}));
     result.values.push_back(result.values.front());
     return result;
