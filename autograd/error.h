@@ -1,8 +1,8 @@
 // The typed exceptions of the library. Messages have the form `function: what it got; what it
 // expected`. What is recorded on a tape (ops, layers, gradients) puts the caller's `file:line: ` in
 // front; tensors, parameters, optimisers and files name only themselves. A call that throws has
-// changed nothing. Memory that is not to be had is OutOfMemory, whatever it is for; only what the
-// caller's own lists, strings and copies throw on the way into a call is std::bad_alloc.
+// changed nothing. Memory that is not to be had is OutOfMemory; std::bad_alloc comes from `text/`
+// and from the caller's own lists, strings and copies on the way into a call.
 #pragma once
 
 #include <array>

@@ -103,17 +103,20 @@ class Overwriting {
     last_write_.assign(count, 0);
     longest_.assign(count, 0);
     plain_reads_.assign(count, 0);
+    const auto occupied = [&](const Part& part, Index at) {
+      if (part.columns == bytes(part.owner)) {
+        last_whole_[part.owner] = at;
+      } else {
+        reads_.push_back({part, at});
+        longest_[part.owner] = std::max(longest_[part.owner], part.end - part.begin);
+      }
+    };
     for (Index i = 0; i < program_.order.size(); ++i) {
       const Program::Step& step = step_at(i);
       for (const std::uint32_t v : program_.inputs_of(step)) {
         const Part part = part_of(v);
         last_use_[part.owner] = i;
-        if (part.columns == bytes(part.owner)) {
-          last_whole_[part.owner] = i;
-        } else {
-          reads_.push_back({part, i});
-          longest_[part.owner] = std::max(longest_[part.owner], part.end - part.begin);
-        }
+        occupied(part, i);
         // Only fused steps read rows that lie apart, and only as the value that is marked so.
         if (step.kind != Program::Kind::fused) ++plain_reads_[v];
         for (std::uint32_t w = value(v).owner; w != Program::kNone; w = value(w).owner) {
@@ -124,7 +127,9 @@ class Overwriting {
         const std::uint32_t owner = program_.home(v).owner;
         first_write_[owner] = std::min(first_write_[owner], i);
         last_write_[owner] = last_use_[owner] = i;
-        if (owner != v) writes_.push_back({owner, i, v});
+        if (owner == v) continue;
+        writes_.push_back({owner, i, v});
+        occupied(part_of(v), i + 1);  // also by what nobody reads, or no element of it
       }
     }
     std::ranges::sort(reads_, {},

@@ -12,6 +12,8 @@ using namespace unroll::testing;
 namespace {
 
 constexpr std::uint64_t kFirst = 400;
+/// A step has a result of which only an empty part is read, and another one for the same place.
+constexpr std::uint64_t kTwoInOnePlace = 2576;
 
 struct PartsProgram {
   std::uint64_t seed;
@@ -77,7 +79,8 @@ TEST_CASE("random programs over parts of arrays obey the law of passes", "[passe
   constexpr double kTolerance = 1e-11;
   const auto programs = static_cast<std::uint64_t>(cases(1000, 20000));
   std::uint64_t refused = 0;
-  for (std::uint64_t seed = kFirst; seed < kFirst + programs; ++seed) {
+  for (std::uint64_t i = 0; i < programs; ++i) {
+    const std::uint64_t seed = i == 0 ? kTwoInOnePlace : kFirst + i;
     const PartsProgram program{seed};
     const Recording model = program;
     ParameterSet parameters = mixed_parameters(program.shape()[0], program.shape()[1]);
@@ -105,7 +108,7 @@ TEST_CASE("random programs over parts of arrays obey the law of passes", "[passe
         }
         CHECK(difference({expected[1 + k]}, late) <= kTolerance);
       }
-      for (std::size_t i = 0; i < before.size(); ++i) parameters[i].assign(before[i]);
+      for (const Parameter& p : parameters) p.assign(before[p.index()]);
     }
   }
   CHECK(refused > programs);
