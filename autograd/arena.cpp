@@ -11,6 +11,7 @@
 #endif
 
 #include <unroll/autograd/error.h>
+#include <unroll/autograd/recycled.h>
 
 namespace unroll {
 
@@ -26,10 +27,12 @@ std::align_val_t alignment_of(std::size_t bytes) {
 
 std::byte* allocate_aligned(std::size_t bytes) {
   const std::size_t size = aligned_size(bytes);
-  std::byte* memory = nullptr;
-  try {
-    memory = static_cast<std::byte*>(::operator new(size, alignment_of(size)));
-  } catch (const std::bad_alloc&) {
+  void* memory = ::operator new(size, alignment_of(size), std::nothrow);
+  if (memory == nullptr) {  // what waits there may be what is missing
+    RecycledMemory::release();
+    memory = ::operator new(size, alignment_of(size), std::nothrow);
+  }
+  if (memory == nullptr) {
     std::array<char, 80> text{};
     const auto end = fmt::format_to_n(text.data(), text.size(),
                                       "out of memory: {} bytes were asked for at a time", size);
@@ -38,7 +41,7 @@ std::byte* allocate_aligned(std::size_t bytes) {
 #ifdef __linux__
   if (size >= kHugePage) madvise(memory, size / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
-  return memory;
+  return static_cast<std::byte*>(memory);
 }
 
 void free_aligned(void* memory, std::size_t bytes) noexcept {

@@ -158,8 +158,8 @@ class Op {
   /// as doubles.
   virtual const Formula* formula() const { return nullptr; }
   virtual Rows row_rule(const Signature&) const { return Rows::coupled; }
-  /// If op(b, a) is the cheaper way to op(a, b) when there are many rows: what makes of it op(a, b).
-  /// That has no attributes. Sums of such results may then be turned instead of each.
+  /// If op(b, a) is the cheaper way to op(a, b) when there are many rows: what makes of it op(a,
+  /// b). That has no attributes. Sums of such results may then be turned instead of each.
   virtual const Op* turned(const Signature&) const { return nullptr; }
   /// The result is this region of operand 0, which is not contiguous.
   virtual std::optional<Region> taken(const Signature&) const { return std::nullopt; }

@@ -106,10 +106,17 @@ LayerScope::LayerScope(const Scope& scope)
     : scope_(scope), before_(scope.set().size()), exceptions_(std::uncaught_exceptions()) {}
 
 LayerScope::~LayerScope() {
+  if (std::uncaught_exceptions() <= exceptions_) return;
   std::vector<Parameter>& all = set().parameters_;
-  if (std::uncaught_exceptions() > exceptions_ && all.size() > before_) {
-    all.erase(all.begin() + static_cast<std::ptrdiff_t>(before_), all.end());
+  const auto is_lost = [](const Parameter& p) { return p.data_.use_count() == 1; };
+  std::size_t kept = std::min(before_, all.size());
+  for (std::size_t i = kept; i < all.size(); ++i) {
+    if (is_lost(all[i])) continue;
+    if (i != kept) all[kept] = std::move(all[i]);
+    all[kept].data_->index = kept;
+    ++kept;
   }
+  all.resize(kept);
 }
 
 }  // namespace unroll

@@ -47,6 +47,7 @@ class Parameter {
 
  private:
   friend class ParameterSet;
+  friend class LayerScope;
   struct Data {
     std::string name;
     Tensor value;
@@ -120,9 +121,10 @@ class Scope {
   std::string prefix_;
 };
 
-/// A Scope as the argument of a layer's constructor. If that throws, the set forgets the parameters
-/// that were created since, so that the names are free for another try. Refers to the Scope: for
-/// the duration of a call, by whose statement it is made.
+/// A Scope as the argument of a layer's constructor. If that throws, the set forgets what was
+/// created since and is held by nobody else: the parameters of the half-made layer, whose names are
+/// then free for another try. Refers to the Scope: for the duration of a call, by whose statement
+/// it is made.
 class LayerScope {
  public:
   LayerScope(const Scope& scope);  // NOLINT(google-explicit-constructor)

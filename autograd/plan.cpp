@@ -16,8 +16,10 @@ namespace {
 void apply_passes(Program& program, const TapeOptions& options) {
   const Passes& use = options.passes;
   if (use.batch || use.fuse || use.place) passes::assemble(program);
-  if (use.batch) passes::batch(program);
-  if (use.batch) passes::turn(program);
+  if (use.batch) {
+    passes::batch(program);
+    passes::turn(program);
+  }
   if (options.memory_budget > 0) passes::rematerialise(program, options.memory_budget);
   if (use.accumulate) passes::add_onto(program);
   if (use.fuse) {

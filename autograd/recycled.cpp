@@ -6,7 +6,6 @@
 #include <mutex>
 #include <utility>
 
-#include <unroll/autograd/error.h>
 #include <unroll/autograd/size_class.h>
 
 namespace unroll {
@@ -45,7 +44,6 @@ class FreeBlocks {
     used_ -= bytes;
     const std::size_t most = std::max(peak_, last_peak_) + kSpare;
     if (used_ + idle_ + bytes > most) free_all();
-    if (used_ + bytes > most) return free_aligned(memory, bytes);
     first_[index] = new (memory) Block{first_[index]};
     idle_ += bytes;
   }
@@ -60,8 +58,8 @@ class FreeBlocks {
 
  private:
   static constexpr std::size_t kSpare = std::size_t{64} << 20;
-  /// A peak counts while so many times as much is taken, and then once more: at least a step,
-  /// whatever is taken and given back within it.
+  /// A peak counts while so many times as much is taken, and then once more: a step or longer,
+  /// where less is taken and given back within it.
   static constexpr std::size_t kTurns = 4;
   struct Block {
     Block* next;
@@ -71,7 +69,7 @@ class FreeBlocks {
     used_ += bytes;
     taken_ += bytes;
     peak_ = std::max(peak_, used_);
-    if (taken_ < kTurns * peak_) return;
+    if (taken_ < kTurns * std::max(peak_, last_peak_)) return;
     last_peak_ = std::exchange(peak_, used_);
     taken_ = 0;
   }
@@ -106,13 +104,7 @@ void* RecycledMemory::take(std::size_t bytes) {
   if (!kRecycles) return allocate_aligned(bytes);
   const std::size_t index = size_class(bytes);
   if (void* const memory = free_blocks().take(index)) return memory;
-  void* memory = nullptr;
-  try {
-    memory = allocate_aligned(bytes_of_class(index));
-  } catch (const OutOfMemory&) {  // what waits here may be what is missing
-    free_blocks().release();
-    memory = allocate_aligned(bytes_of_class(index));
-  }
+  void* const memory = allocate_aligned(bytes_of_class(index));
   free_blocks().add(index);
   return memory;
 }
@@ -121,6 +113,8 @@ void RecycledMemory::give_back(void* memory, std::size_t bytes) noexcept {
   if (!kRecycles) return free_aligned(memory, bytes);
   free_blocks().give_back(memory, size_class(bytes));
 }
+
+void RecycledMemory::release() { free_blocks().release(); }
 
 std::size_t RecycledMemory::idle_bytes() { return free_blocks().idle_bytes(); }
 

@@ -16,6 +16,8 @@ class RecycledMemory {
   static void* take(std::size_t bytes);
   /// Gives back what `take(bytes)` returned.
   static void give_back(void* memory, std::size_t bytes) noexcept;
+  /// Gives all that waits back to the heap.
+  static void release();
   /// The bytes that wait to be taken.
   static std::size_t idle_bytes();
 };

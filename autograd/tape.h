@@ -47,7 +47,7 @@ struct TapeOptions {
 
 /// How far a tape has got, to come back to when a call fails half-way.
 struct TapeMark {
-  std::size_t nodes, inputs, attributes, leaves, parameters;
+  std::size_t nodes, inputs, attributes, types, leaves, parameters;
   std::uint64_t structure, random_counter;
 };
 

@@ -34,6 +34,7 @@ void TapeState::roll_back(const Mark& mark) {
   value_of.resize(mark.nodes);
   inputs.resize(mark.inputs);
   attributes.resize(mark.attributes);
+  types.shrink(mark.types);
   leaves.resize(mark.leaves);
   structure = mark.structure;
   random_counter = mark.random_counter;

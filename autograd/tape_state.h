@@ -87,8 +87,8 @@ struct TapeState {
 
   using Mark = TapeMark;
   Mark mark() const {
-    return {nodes.size(),      inputs.size(), attributes.size(), leaves.size(),
-            parameters.size(), structure,     random_counter};
+    return {nodes.size(),  inputs.size(),     attributes.size(), types.size(),
+            leaves.size(), parameters.size(), structure,         random_counter};
   }
   /// Forgets what was recorded since `mark`.
   void roll_back(const Mark& mark);

@@ -22,6 +22,8 @@ class TypePool {
     const auto found = std::find(types_.rbegin(), end, type);
     return found == end ? &types_.emplace_back(type) : &*found;
   }
+  /// Forgets all but the first `size`.
+  void shrink(std::size_t size) { types_.resize(size); }
   void clear() { types_.clear(); }
   std::size_t size() const { return types_.size(); }
 

@@ -1,5 +1,4 @@
 // Best path and prefix beam search, one sequence after the other.
-#include <unroll/autograd/blame.h>
 #include <unroll/nn/ctc_decoding.h>
 
 #include <fmt/format.h>
@@ -14,6 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <unroll/autograd/blame.h>
 #include <unroll/autograd/error.h>
 
 namespace unroll::nn {

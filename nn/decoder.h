@@ -134,6 +134,7 @@ class Decoder {
     sentence_of_ = std::move(sentence_of);
     return scores;
   }
+
   std::vector<std::int32_t> sentences_of(std::span<const std::int32_t> ids,
                                          std::span<const std::int32_t> parents) const {
     if (ids.size() != parents.size()) {

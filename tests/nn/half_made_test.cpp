@@ -84,3 +84,29 @@ TEST_CASE("a user's layer forgets its parts by taking a LayerScope", "[layers]")
   Falling fallen(scope / "falling");
   CHECK(parameters.size() == 7);
 }
+
+TEST_CASE("what a layer of a failed statement leaves in other hands stays", "[layers]") {
+  ParameterSet parameters(1);
+  const Scope scope = parameters.scope("net");
+  std::vector<nn::Linear> zoo;
+  const auto add = [&](const nn::Linear& layer) {
+    zoo.push_back(layer);
+    throw StateError("full");
+  };
+  CHECK_THROWS_AS(add(nn::Linear(scope / "first", 2, 2)), StateError);
+  CHECK(parameters.size() == 2);
+  // A part that is shared, made between parameters of the layer that fails.
+  struct Sharing {
+    Sharing(const LayerScope& own, std::vector<nn::Linear>& shared) {
+      nn::Linear(own / "before", 2, 2);
+      shared.emplace_back(Scope(own.set(), "shared"), 3, 3);
+      nn::Linear(own / "after", 2, 2);
+      throw ValueError("enough");
+    }
+  };
+  CHECK_THROWS_AS(Sharing(scope / "second", zoo), ValueError);
+  REQUIRE(parameters.size() == 4);
+  for (std::size_t i = 0; i < parameters.size(); ++i) CHECK(parameters[i].index() == i);
+  CHECK(parameters[2].name() == "shared.weight");
+  CHECK(zoo[1].weight == parameters[2]);
+}
