@@ -41,10 +41,13 @@ std::string blamed(const Location& where, std::string_view function, std::string
 OutOfMemory out_of_memory(const Location* where, std::string_view function,
                           std::string_view message) {
   static constexpr Location kNowhere;
+  static constexpr std::size_t kLongestPath = 200;
   return write_blamed(where != nullptr ? *where : kNowhere, function, message,
                       [&](std::string_view file, std::string_view line, const auto&... parts) {
                         std::array<char, 512> text{};
                         if (where == nullptr) line = "";
+                        // Of a long path the end says more, and the message has to have room.
+                        file.remove_prefix(file.size() - std::min(file.size(), kLongestPath));
                         const auto end = fmt::format_to_n(text.data(), text.size(), "{}{}{}{}{}",
                                                           file, line, parts...);
                         return OutOfMemory({text.data(), std::min(text.size(), end.size)});

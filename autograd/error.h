@@ -1,8 +1,9 @@
 // The typed exceptions of the library. Messages have the form `function: what it got; what it
 // expected`. What is recorded on a tape (ops, layers, gradients) puts the caller's `file:line: ` in
 // front; tensors, parameters, optimisers and files name only themselves. A call that throws has
-// changed nothing. Memory that is not to be had is OutOfMemory; std::bad_alloc comes from `text/`
-// and from the caller's own lists, strings and copies on the way into a call.
+// changed nothing. Memory that is not to be had is OutOfMemory; std::bad_alloc comes from `text/`,
+// from the caller's own lists, strings and copies on the way into a call, and where there is none
+// for the message of another error.
 #pragma once
 
 #include <array>

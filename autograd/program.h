@@ -102,7 +102,7 @@ struct Program {
   /// Forgets everything, keeps capacity.
   void clear();
   std::uint32_t add_value(const Type& type);
-  /// A new step that computes a new value of `type`; not yet in `order`.
+  /// A new step that computes the value `output`; not yet in `order`.
   std::uint32_t add_step(Kind kind, const Op* op, std::span<const std::uint32_t> step_inputs,
                          std::uint32_t output, const Step& like);
   void set_inputs(Step& step, std::span<const std::uint32_t> step_inputs);

@@ -37,12 +37,12 @@ class Overwriting {
   explicit Overwriting(Program& program) : program_(program) {}
 
   void run() {
-    find_reads();
+    find_uses();
     find_pairs();
     for (const Pair& pair : pairs_) {
       if (pays(pair)) take_place(pair);
     }
-    find_reads();
+    find_uses();
     is_given_.assign(program_.values.size(), false);
     std::vector<std::pair<std::uint32_t, std::uint32_t>> moves;  // all are found before any is made
     for (auto first = writes_.begin(); first != writes_.end();) {
@@ -63,7 +63,7 @@ class Overwriting {
  private:
   using Index = std::uint32_t;  ///< of a step in the order
   static constexpr Index kNever = Program::kNone;
-  struct Read {
+  struct Use {
     Part part;
     Index at;
   };
@@ -92,10 +92,10 @@ class Overwriting {
     return {owner, offset, offset + (rows - 1) * stride + columns, columns, stride};
   }
 
-  /// Who reads what, and who writes parts of what.
-  void find_reads() {
+  /// Who reads or writes what, and when.
+  void find_uses() {
     const std::size_t count = program_.values.size();
-    reads_.clear();
+    uses_.clear();
     writes_.clear();
     last_use_.assign(count, 0);
     last_whole_.assign(count, 0);
@@ -107,7 +107,7 @@ class Overwriting {
       if (part.columns == bytes(part.owner)) {
         last_whole_[part.owner] = at;
       } else {
-        reads_.push_back({part, at});
+        uses_.push_back({part, at});
         longest_[part.owner] = std::max(longest_[part.owner], part.end - part.begin);
       }
     };
@@ -132,8 +132,8 @@ class Overwriting {
         occupied(part_of(v), i + 1);  // also by what nobody reads, or no element of it
       }
     }
-    std::ranges::sort(reads_, {},
-                      [](const Read& r) { return std::tuple(r.part.owner, r.part.begin); });
+    std::ranges::sort(uses_, {},
+                      [](const Use& u) { return std::tuple(u.part.owner, u.part.begin); });
     std::ranges::stable_sort(writes_, {}, &Write::owner);
   }
 
@@ -147,12 +147,12 @@ class Overwriting {
     for (const std::uint32_t other : program_.inputs_of(step_at(i))) {
       if (other != operand && overlap(part_of(other), part)) return false;
     }
-    auto read = std::ranges::lower_bound(
-        reads_, std::tuple(part.owner, part.begin - longest_[part.owner]), {},
-        [](const Read& r) { return std::tuple(r.part.owner, r.part.begin); });
-    for (; read != reads_.end() && read->part.owner == part.owner && read->part.begin < part.end;
-         ++read) {
-      if (read->at > i && overlap(read->part, part)) return false;
+    auto use = std::ranges::lower_bound(
+        uses_, std::tuple(part.owner, part.begin - longest_[part.owner]), {},
+        [](const Use& u) { return std::tuple(u.part.owner, u.part.begin); });
+    for (; use != uses_.end() && use->part.owner == part.owner && use->part.begin < part.end;
+         ++use) {
+      if (use->at > i && overlap(use->part, part)) return false;
     }
     return true;
   }
@@ -270,7 +270,7 @@ class Overwriting {
   }
 
   Program& program_;
-  std::vector<Read> reads_;    ///< of parts, by place
+  std::vector<Use> uses_;      ///< of parts, by place
   std::vector<Write> writes_;  ///< of parts, by owner
   // Per owner:
   std::vector<Index> last_use_, last_whole_;  ///< read or written; read as a whole

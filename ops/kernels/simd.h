@@ -21,7 +21,7 @@ struct GemmPack {
   std::int64_t b_row;  ///< elements from a stored row to the next
   bool transposed;     ///< b is stored as [n, k]
   std::int64_t panel_vectors;
-  float* out;  ///< on a 64-byte boundary
+  float* out;
 };
 
 /// c [m, n] = start + bias + a [m, k] b [k, n]. All steps are in elements. b lies in panels of

@@ -96,6 +96,14 @@ TEST_CASE("blame keeps the type of every error and names a place once", "[errors
   blamed(NumericError("said"));
 }
 
+TEST_CASE("out of memory is said to the end, however long the path", "[errors]") {
+  const std::string path = std::string(900, 'a') + "/model.cpp";
+  const Location where{path.c_str(), 12};
+  const std::string message = thrown_message(
+      [&] { blame_memory(where, "evaluate", [] { throw OutOfMemory("out of memory"); }); });
+  CHECK(message.ends_with("a/model.cpp:12: evaluate: out of memory"));
+}
+
 TEST_CASE("state errors name the user's line and the op", "[errors]") {
   Tape tape, other;
   const Variable stale = tape.input(Tensor(Shape{2}, Dtype::float64)), none;
