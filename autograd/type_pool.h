@@ -2,33 +2,35 @@
 // Internal.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <deque>
-#include <iterator>
+#include <list>
 
 #include <unroll/autograd/op.h>
 #include <unroll/autograd/recycled.h>
 
 namespace unroll {
 
-/// Holds each type once or a few times, at an address that stays until `clear`.
+/// Holds each type once or a few times, at an address that stays until it is forgotten. An empty
+/// one needs no memory, so a tape may end where there is none.
 class TypePool {
  public:
   const Type* hold(const Type& type) {
-    // Neighbours have the same few types.
-    constexpr std::ptrdiff_t kLookedAt = 16;
-    const auto end = types_.rbegin() + std::min<std::ptrdiff_t>(std::ssize(types_), kLookedAt);
-    const auto found = std::find(types_.rbegin(), end, type);
-    return found == end ? &types_.emplace_back(type) : &*found;
+    int left = 16;  // neighbours have the same few types
+    for (const Type& known : types_) {
+      if (left-- == 0) break;
+      if (known == type) return &known;
+    }
+    return &types_.emplace_front(type);
   }
-  /// Forgets all but the first `size`.
-  void shrink(std::size_t size) { types_.resize(size); }
+  /// Forgets all but the first `size` that came in.
+  void shrink(std::size_t size) {
+    while (types_.size() > size) types_.pop_front();
+  }
   void clear() { types_.clear(); }
   std::size_t size() const { return types_.size(); }
 
  private:
-  std::deque<Type, RecyclingAllocator<Type>> types_;
+  std::list<Type, RecyclingAllocator<Type>> types_;  ///< newest first
 };
 
 }  // namespace unroll
