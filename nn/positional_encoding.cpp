@@ -32,6 +32,7 @@ Tensor sinusoidal_positions(std::int64_t steps, std::int64_t width, std::int64_t
     throw ValueError(
         fmt::format("sinusoidal_positions: got the first step {}; expected 0 to 2^53", first));
   }
+  if (width == 0) return result.to(dtype);  // however many steps
   auto out = result.mutable_data<double>().begin();
   for (std::int64_t t = first; t < first + steps; ++t) {
     for (std::int64_t i = 0; i < width; ++i) {
