@@ -68,6 +68,17 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
 void* operator new[](std::size_t size, const std::nothrow_t& none) noexcept {
   return operator new(size, none);
 }
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  try {
+    return allocate(size, number(alignment));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+void* operator new[](std::size_t size, std::align_val_t alignment,
+                     const std::nothrow_t& none) noexcept {
+  return operator new(size, alignment, none);
+}
 void operator delete(void* block) noexcept { release(block, kLeast); }
 void operator delete[](void* block) noexcept { release(block, kLeast); }
 void operator delete(void* block, std::size_t) noexcept { release(block, kLeast); }

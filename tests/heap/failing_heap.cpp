@@ -76,6 +76,12 @@ void* operator new[](std::size_t n, Alignment a) {
 }
 void* operator new(std::size_t n, const None&) noexcept { return allocate_or_null(n, kLeast); }
 void* operator new[](std::size_t n, const None&) noexcept { return allocate_or_null(n, kLeast); }
+void* operator new(std::size_t n, Alignment a, const None&) noexcept {
+  return allocate_or_null(n, static_cast<std::size_t>(a));
+}
+void* operator new[](std::size_t n, Alignment a, const None&) noexcept {
+  return allocate_or_null(n, static_cast<std::size_t>(a));
+}
 void operator delete(void* p) noexcept { release(p); }
 void operator delete[](void* p) noexcept { release(p); }
 void operator delete(void* p, std::size_t) noexcept { release(p); }
