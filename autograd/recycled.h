@@ -8,8 +8,8 @@
 namespace unroll {
 
 /// Memory in place of that of the heap, for all threads. What is given back is kept to be taken
-/// again: with what is in use, never more than was in use of late, and 64 MiB. "Of late" ends when
-/// eight times that much has been taken since.
+/// again: with what is in use, never more than was in use of late, and 64 MiB. "Of late" ends, at
+/// the latest, when eight times that much has been taken since.
 class RecycledMemory {
  public:
   /// At least `bytes`, in whole cache lines. Throws OutOfMemory.
